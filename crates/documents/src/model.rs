@@ -165,10 +165,41 @@ pub struct CitationParts {
     /// For short and supra forms: the name before the citation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub antecedent: Option<String>,
+    /// The signal before it, in lower case (Bluebook rule 1.2): `see also`, `but see`, `cf.`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// What the text says here of the authority's fate: affirmed, overruled, distinguished.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub treatments: Vec<Treatment>,
     /// First byte of the whole reference, case name included.
     pub full_start: usize,
     /// One past the last byte of the whole reference, parenthesis included.
     pub full_end: usize,
+}
+
+/// What a text says was done to an authority that it cites.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Treatment {
+    /// The field's word: `affirmed`, `cert. denied`, `overruled in part`, `distinguished`, `quoted`.
+    pub what: String,
+    /// Who did it.
+    pub by: TreatedBy,
+    /// The words that say so.
+    pub evidence: Evidence,
+}
+
+/// Who affirmed, overruled or distinguished an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TreatedBy {
+    /// The paper itself: `we overrule`.
+    Paper,
+    /// The authority whose citation starts at this byte.
+    Citation(usize),
+    /// The text does not say: `cert. denied`.
+    Unnamed,
 }
 
 impl CitationParts {
@@ -189,6 +220,8 @@ impl CitationParts {
             plaintiff: None,
             defendant: None,
             antecedent: None,
+            signal: None,
+            treatments: Vec::new(),
             full_start: start,
             full_end: end,
         }
@@ -315,7 +348,8 @@ pub enum RelationshipKind {
     JudgeCase,
     /// A case and the court that hears it.
     CaseCourt,
-    /// A case and an authority it cites.
+    /// A case and an authority it cites; also two authorities, of which the first affirms, overrules, quotes or treats
+    /// the second otherwise, as the document states.
     Cites,
     /// Two entities named close to each other.
     MentionedTogether,
@@ -336,7 +370,8 @@ pub struct Evidence {
 pub struct Relationship {
     /// How they are related.
     pub kind: RelationshipKind,
-    /// More about it: the role of the party or of the judge.
+    /// More about it: the role of the party or of the judge; the treatment of a cited authority, or the signal before
+    /// its citation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Id of the first entity (the party, lawyer, judge or citing case).

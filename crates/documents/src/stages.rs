@@ -219,7 +219,7 @@ impl Stage for EntitiesStage {
     }
 
     fn version(&self) -> String {
-        "2".into()
+        "3".into()
     }
 
     fn template(&self) -> KeyTemplate<ExtractedMentions> {

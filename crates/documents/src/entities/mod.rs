@@ -43,8 +43,11 @@ mod section_lists;
 mod section_of_code;
 mod sheet_layouts;
 mod sheet_lines;
+mod signals;
 mod statutes;
 pub(crate) mod tables;
+mod treatment_words;
+mod treatments;
 mod unnumbered;
 mod windows;
 
@@ -76,5 +79,9 @@ pub fn mentions(text: &str) -> Vec<Mention> {
     found.extend(money::money(text));
     namesakes::drop_namesakes(&mut found);
     found.sort_by_key(|mention| (mention.start, mention.end, mention.kind));
+    let citations: Vec<usize> =
+        (0..found.len()).filter(|at| found[*at].citation().is_some()).collect();
+    signals::signals(text, &mut found, &citations);
+    treatments::treatments(text, &mut found, &citations);
     found
 }

@@ -47,7 +47,11 @@ pub fn as_text(graph: &Graph) -> String {
         } else {
             format!("{} {forth} {}", name(graph, &edge.from), name(graph, &edge.to))
         };
-        let detail = edge.detail.as_ref().map(|detail| format!(" as {detail}")).unwrap_or_default();
+        let detail = match (&edge.detail, edge.kind) {
+            (None, _) => String::new(),
+            (Some(detail), RelationshipKind::Cites) => format!(" ({detail})"),
+            (Some(detail), _) => format!(" as {detail}"),
+        };
         text.push_str(&format!("  {sentence}{detail}  [{}]\n", place(edge)));
     }
     text
@@ -146,12 +150,17 @@ pub fn as_dot(graph: &Graph) -> String {
         text.push_str(&format!("  {} [label={}{shape}];\n", quoted(&node.id), quoted(&node.name)));
     }
     for edge in &graph.edges {
-        let label = edge.detail.as_deref().unwrap_or(words_of(edge.kind).0);
+        let words = words_of(edge.kind).0;
+        let label = match (&edge.detail, edge.kind) {
+            (None, _) => words.to_owned(),
+            (Some(detail), RelationshipKind::Cites) => format!("{words} ({detail})"),
+            (Some(detail), _) => detail.clone(),
+        };
         text.push_str(&format!(
             "  {} -> {} [label={}];\n",
             quoted(&edge.from),
             quoted(&edge.to),
-            quoted(label)
+            quoted(&label)
         ));
     }
     text.push_str("}\n");
