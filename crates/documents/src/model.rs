@@ -241,6 +241,22 @@ pub struct Attributes {
     /// The parts of a citation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub citation: Option<Box<CitationParts>>,
+    /// The event of a date, or what a sum of money is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Box<StatedEvent>>,
+}
+
+/// An event that the text states beside a date or a sum of money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StatedEvent {
+    /// The event or purpose: `filed`, `hired`, `judgment`, `punitive damages`.
+    pub what: String,
+    /// The words that state it, date or sum included.
+    pub evidence: Evidence,
+    /// The first byte of the party or person that the sentence says it of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<usize>,
 }
 
 /// The words before and after a place in a text, each on one line and without control characters.
@@ -351,6 +367,8 @@ pub enum RelationshipKind {
     /// A case and an authority it cites; also two authorities, of which the first affirms, overrules, quotes or treats
     /// the second otherwise, as the document states.
     Cites,
+    /// A case, or a party or person, and the date or sum of money of an event.
+    Event,
     /// Two entities named close to each other.
     MentionedTogether,
 }
@@ -371,7 +389,7 @@ pub struct Relationship {
     /// How they are related.
     pub kind: RelationshipKind,
     /// More about it: the role of the party or of the judge; the treatment of a cited authority, or the signal before
-    /// its citation.
+    /// its citation; the event of a date, or the purpose of a sum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Id of the first entity (the party, lawyer, judge or citing case).

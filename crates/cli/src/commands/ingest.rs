@@ -300,6 +300,7 @@ fn relationship_name(kind: RelationshipKind) -> &'static str {
         RelationshipKind::JudgeCase => "judge – case",
         RelationshipKind::CaseCourt => "case – court",
         RelationshipKind::Cites => "cites",
+        RelationshipKind::Event => "event",
         RelationshipKind::MentionedTogether => "mentioned together",
         _ => "others",
     }

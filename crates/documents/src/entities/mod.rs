@@ -22,6 +22,8 @@ mod docket_citations;
 mod docket_numbers;
 mod docket_sheets;
 mod esquires;
+mod event_words;
+mod events;
 mod indian_citations;
 mod initials;
 mod judge_fields;
@@ -83,5 +85,6 @@ pub fn mentions(text: &str) -> Vec<Mention> {
         (0..found.len()).filter(|at| found[*at].citation().is_some()).collect();
     signals::signals(text, &mut found, &citations);
     treatments::treatments(text, &mut found, &citations);
+    events::events(text, &mut found);
     found
 }

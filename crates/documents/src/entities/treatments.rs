@@ -94,7 +94,7 @@ impl Reading<'_> {
         }
         let rest = self.rest(end);
         if let Some(verb) = passive(rest).filter(|_| cited.is_case) {
-            let by = self.agent(end + verb.length);
+            let by = self.agent(end + verb.length, false);
             let by = by.unwrap_or(if verb.is_now { TreatedBy::Paper } else { TreatedBy::Unnamed });
             found.push((cited.at, treatment(end, &verb, by)));
             return;
@@ -134,7 +134,7 @@ impl Reading<'_> {
             found.push((next.at, treatment(from, &verb, by)));
             return;
         }
-        let agent = self.agent(behind);
+        let agent = self.agent(behind, verb.is_term);
         let follows = self.rest(behind).trim_start();
         let ends = follows.is_empty() || follows.starts_with(['.', ';', ')', ']']);
         if agent.is_some() || verb.is_term || apart && ends {
@@ -143,10 +143,10 @@ impl Reading<'_> {
         }
     }
 
-    /// The authority that did it, behind a verb in the passive.
-    fn agent(&self, behind: usize) -> Option<TreatedBy> {
+    /// The authority that did it, behind a verb in the passive. A term may do without a comma: `aff'd 515 U.S. 90`.
+    fn agent(&self, behind: usize, is_term: bool) -> Option<TreatedBy> {
         let (next, gap) = self.next(behind)?;
-        let is_agent = leads_to_agent(gap) && (gap.contains(',') || !gap.trim().is_empty());
+        let is_agent = leads_to_agent(gap) && (is_term || !gap.trim().is_empty());
         is_agent.then_some(TreatedBy::Citation(next.start))
     }
 
@@ -249,6 +249,10 @@ mod tests {
         check(
             &format!("{ONE} (en banc) (citing 9 F.2d 8), cert. denied, 515 U.S. 90 (1995)."),
             &[("31 F.3d 40", "cert. denied", "515 U.S. 90"), ("9 F.2d 8", "cited", "31 F.3d 40")],
+        );
+        check(
+            &format!("{ONE}, aff'd 515 U.S. 90 (1995)."),
+            &[("31 F.3d 40", "affirmed", "515 U.S. 90")],
         );
         check(&format!("{ONE}, cert. denied."), &[("31 F.3d 40", "cert. denied", "-")]);
         check(

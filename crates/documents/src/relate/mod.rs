@@ -1,5 +1,6 @@
 //! Finds relationships between the entities of a document, each with its evidence.
 
+mod events;
 mod relations;
 mod treatment;
 
@@ -57,6 +58,7 @@ pub fn relate(document: &DocumentEntities, options: &RelateOptions) -> Vec<Relat
         court(document, case, &mut found);
     }
     treatment::treated(document, &mut found);
+    events::events(document, &mut found);
     lawyers(document, &mut found);
     together(document, options, &mut found);
     found.finish(document)

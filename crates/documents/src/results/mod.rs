@@ -6,6 +6,7 @@ mod find;
 mod folder;
 mod graph;
 mod graph_formats;
+mod values;
 mod words;
 
 pub use explain::{Form, explain};
@@ -13,3 +14,4 @@ pub use find::{Found, Hit, Query, find};
 pub use folder::{Unreadable, walk};
 pub use graph::{Choice, Edge, Graph, GraphOptions, graph, named};
 pub use graph_formats::{as_dot, as_graphml, as_json_lines, as_text};
+pub use values::shown_name;
