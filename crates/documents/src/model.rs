@@ -92,6 +92,8 @@ pub enum EntityKind {
     Money,
     /// A case, to which the parties, judges and citations of a document belong.
     Case,
+    /// A defined term or a role that stands for a party or person in its document; no entity is of this kind.
+    Term,
 }
 
 /// How a citation points at its source.
@@ -244,6 +246,37 @@ pub struct Attributes {
     /// The event of a date, or what a sum of money is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<Box<StatedEvent>>,
+    /// What a term stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Box<TermUse>>,
+}
+
+/// What a term stands for in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TermUse {
+    /// Why it does.
+    pub rule: TermRule,
+    /// The first byte of the definition, or of the party in the caption.
+    pub defined_at: usize,
+    /// The first byte of the mention whose entity it means; `None` for a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearer: Option<usize>,
+    /// The names of those for whom it stands, as far as the document has them.
+    pub names: Vec<String>,
+}
+
+/// Why a term stands for somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TermRule {
+    /// The document defines it: `(the "Company")`.
+    Definition,
+    /// The document defines it for several together, who stay apart: `(collectively, the "Lenders")`.
+    Group,
+    /// It is a role that one party of the caption has.
+    Role,
 }
 
 /// An event that the text states beside a date or a sum of money.

@@ -167,8 +167,10 @@ const NEAR: usize = 8;
 fn subject(text: &str, mentions: &[Mention], at: usize, verb: usize) -> Option<usize> {
     let near = &mentions[at.saturating_sub(NEAR)..(at + NEAR).min(mentions.len())];
     let named = near.iter().filter(|one| {
-        matches!(one.kind, EntityKind::Party | EntityKind::Judge | EntityKind::Lawyer)
-            && one.end <= verb
+        matches!(
+            one.kind,
+            EntityKind::Party | EntityKind::Judge | EntityKind::Lawyer | EntityKind::Term
+        ) && one.end <= verb
     });
     let subject = named.max_by_key(|one| one.end)?;
     let gap = text.get(subject.end..verb).filter(|gap| gap.len() < 40)?;

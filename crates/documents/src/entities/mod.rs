@@ -18,6 +18,7 @@ mod court_rules;
 mod court_words;
 mod courts;
 mod dates;
+mod defined_terms;
 mod docket_citations;
 mod docket_numbers;
 mod docket_sheets;
@@ -48,6 +49,7 @@ mod sheet_lines;
 mod signals;
 mod statutes;
 pub(crate) mod tables;
+mod term_uses;
 mod treatment_words;
 mod treatments;
 mod unnumbered;
@@ -67,8 +69,9 @@ pub fn mentions(text: &str) -> Vec<Mention> {
     let references = back_references::back_references(text, &found);
     found.extend(references);
     // A sheet lists every party and lawyer, and cuts the names in its title short.
-    let (parties, lawyers) = match docket_sheets::docket_sheet(text) {
-        Some(sheet) => (parties::listed(text, &sheet), lawyers::listed(text, &sheet)),
+    let sheet = docket_sheets::docket_sheet(text);
+    let (parties, lawyers) = match &sheet {
+        Some(sheet) => (parties::listed(text, sheet), lawyers::listed(text, sheet)),
         None => (parties::parties(text), lawyers::lawyers(text)),
     };
     found.extend(parties);
@@ -81,6 +84,11 @@ pub fn mentions(text: &str) -> Vec<Mention> {
     found.extend(money::money(text));
     namesakes::drop_namesakes(&mut found);
     found.sort_by_key(|mention| (mention.start, mention.end, mention.kind));
+    if sheet.is_none() {
+        let terms = term_uses::term_uses(text, &found);
+        found.extend(terms);
+        found.sort_by_key(|mention| (mention.start, mention.end, mention.kind));
+    }
     let citations: Vec<usize> =
         (0..found.len()).filter(|at| found[*at].citation().is_some()).collect();
     signals::signals(text, &mut found, &citations);

@@ -9,7 +9,10 @@ use crate::resolve::DocumentEntities;
 /// Adds the events that the text states beside dates and sums.
 pub(super) fn events(document: &DocumentEntities, found: &mut Relations) {
     let named = document.mentions.iter().enumerate().filter(|(_, one)| {
-        matches!(one.kind, EntityKind::Party | EntityKind::Judge | EntityKind::Lawyer)
+        matches!(
+            one.kind,
+            EntityKind::Party | EntityKind::Judge | EntityKind::Lawyer | EntityKind::Term
+        )
     });
     let starts: HashMap<usize, usize> = named.map(|(at, one)| (one.start, at)).collect();
     for (mention, link) in document.mentions.iter().zip(&document.links) {

@@ -169,6 +169,7 @@ fn together(document: &DocumentEntities, options: &RelateOptions, found: &mut Re
                     | EntityKind::Court
                     | EntityKind::Case
                     | EntityKind::Citation
+                    | EntityKind::Term
             )
         })
         .filter_map(|(at, mention)| Some((document.links[at]?, mention)))

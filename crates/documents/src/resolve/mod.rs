@@ -10,7 +10,7 @@ mod reason;
 mod within;
 
 pub use across::{Resolution, resolve_across};
-pub use reason::{Reason, reason};
+pub use reason::{Reason, reason, reason_of};
 pub use within::resolve;
 
 use crate::model::{CanonicalEntity, EntityKind, Mention};
@@ -56,6 +56,8 @@ fn kind_name(kind: EntityKind) -> &'static str {
         EntityKind::Date => "date",
         EntityKind::Money => "money",
         EntityKind::Case => "case",
+        // No entity is of this kind.
+        EntityKind::Term => "term",
     }
 }
 

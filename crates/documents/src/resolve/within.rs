@@ -27,6 +27,7 @@ pub fn resolve(document: &str, mut mentions: Vec<Mention>) -> DocumentEntities {
             keys[at] = Some((mention.kind, mention.normal.clone()));
         }
     }
+    terms(&mentions, &mut keys);
     build(document, mentions, keys)
 }
 
@@ -41,6 +42,23 @@ fn citations(mentions: &[Mention], keys: &mut [Option<(EntityKind, String)>]) {
             }
             _ => (EntityKind::Citation, plain(&mentions[source].normal)),
         });
+    }
+}
+
+/// A term means whom its definition names; a term for several stays without an entity.
+fn terms(mentions: &[Mention], keys: &mut [Option<(EntityKind, String)>]) {
+    let named = mentions.iter().enumerate().filter(|(_, one)| {
+        matches!(
+            one.kind,
+            EntityKind::Party | EntityKind::Judge | EntityKind::Lawyer | EntityKind::Court
+        )
+    });
+    let starts: HashMap<usize, usize> = named.map(|(at, one)| (one.start, at)).collect();
+    for (at, mention) in mentions.iter().enumerate() {
+        let bearer = mention.attributes.term.as_deref().and_then(|term| term.bearer);
+        if let Some(bearer) = bearer.and_then(|start| starts.get(&start)) {
+            keys[at] = keys[*bearer].clone();
+        }
     }
 }
 
@@ -208,6 +226,9 @@ fn names(
 ) -> (String, Vec<String>) {
     let form = |at: usize| -> Option<String> {
         let mention = &mentions[at];
+        if mention.kind == EntityKind::Term {
+            return None;
+        }
         match mention.citation() {
             // Back references have no name.
             Some(parts) => match parts.form {

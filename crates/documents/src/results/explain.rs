@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::folder::walk;
 use super::graph::Choice;
-use crate::resolve::{Reason, reason};
+use crate::resolve::{Reason, reason_of};
 
 /// One form of an entity's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,7 +40,7 @@ pub fn explain(folder: &Path, entity: &Choice) -> std::io::Result<Vec<Form>> {
         for mention in of_entity.map(|one| &one.mention) {
             let form = mention.text.split_whitespace().collect::<Vec<_>>().join(" ");
             let new = || Form {
-                reason: reason(entity.kind, &entity.name, &form),
+                reason: reason_of(entity.kind, &entity.name, mention),
                 form: form.clone(),
                 places: 0,
                 documents: 0,

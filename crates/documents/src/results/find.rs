@@ -79,6 +79,7 @@ fn stated(mention: &Mention) -> Option<String> {
         None => attributes.event.as_deref().map(|event| &event.what).or(attributes.role.as_ref()),
     }
     .cloned()
+    .or_else(|| Some(format!("for {}", attributes.term.as_deref()?.names.join("; "))))
 }
 
 /// Finds the query in the results of a folder. A mention is a hit if its own words or those of its entity's name have
@@ -92,11 +93,18 @@ pub fn find(folder: &Path, query: &Query) -> std::io::Result<Found> {
     let unreadable = walk(folder, |file| {
         let names: HashMap<&str, &str> =
             file.entities.iter().map(|entity| (entity.id.as_str(), entity.name.as_str())).collect();
+        let kinds: HashMap<&str, EntityKind> =
+            file.entities.iter().map(|entity| (entity.id.as_str(), entity.kind)).collect();
         // A document names an entity often, and its name is compared once.
         let mut has_words: HashMap<&str, bool> = HashMap::new();
         for resolved in &file.mentions {
             let mention = &resolved.mention;
-            if query.kind.is_some_and(|kind| kind != mention.kind) {
+            // A term is of the kind of whom it stands for.
+            let kind = match resolved.entity.as_deref().and_then(|id| kinds.get(id)) {
+                Some(kind) if mention.kind == EntityKind::Term => *kind,
+                _ => mention.kind,
+            };
+            if query.kind.is_some_and(|wanted| wanted != kind) {
                 continue;
             }
             let name = resolved.entity.as_deref().and_then(|id| names.get(id).copied());
