@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::across::slips;
+use super::alike::slips;
 use super::cases::core;
 use super::names::{party_key, person};
 use crate::entities::{court_key, normal_name};
@@ -35,6 +35,8 @@ pub enum Reason {
     Definition,
     /// A role that only this party of the caption has.
     Role,
+    /// Somebody decided that both are one.
+    Decision,
     /// A role or another word that stands for the entity in its document.
     StandsFor,
 }
@@ -57,6 +59,7 @@ impl Reason {
             Self::SameValue => "this value in other words",
             Self::Definition => "a term that the document defines for it",
             Self::Role => "the role that only this party has in the caption",
+            Self::Decision => "joined by a decision",
             Self::StandsFor => "it stands for this name in the document",
         }
     }
