@@ -150,7 +150,7 @@ impl Stage for ExtractStage {
 
     fn version(&self) -> String {
         // The options that change the text.
-        format!("1-{}-{}", self.options.ocr_language, self.options.ocr_dpi)
+        format!("2-{}-{}", self.options.ocr_language, self.options.ocr_dpi)
     }
 
     fn template(&self) -> KeyTemplate<ExtractedText> {

@@ -185,13 +185,10 @@ const MOST_NAMES: usize = 64;
 fn party_names(mentions: &[Mention]) -> Vec<(String, usize)> {
     let mut names: Vec<(String, usize)> = Vec::new();
     for one in mentions.iter().filter(|one| one.kind == EntityKind::Party) {
-        let name = one.normal.to_lowercase();
-        let short = name.split_once(", ").map_or(name.clone(), |(short, _)| short.to_owned());
-        for name in [name, short] {
-            let is_name = name.len() > 3 && names.iter().all(|(known, _)| *known != name);
-            if is_name && names.len() < MOST_NAMES {
-                names.push((name, one.start));
-            }
+        let name = one.normal.to_lowercase().replace(',', "");
+        let is_name = name.len() > 3 && names.iter().all(|(known, _)| *known != name);
+        if is_name && names.len() < MOST_NAMES {
+            names.push((name, one.start));
         }
     }
     names
@@ -207,6 +204,11 @@ fn named_before(text: &str, names: &[(String, usize)], verb: usize) -> Option<us
             head.truncate(short.trim_end().len());
         }
     }
+    // `Quillon Freight, Inc. (the "Company") filed`.
+    if let Some(open) = head.rfind('(').filter(|_| head.ends_with(')')) {
+        head.truncate(head[..open].trim_end().len());
+    }
+    head.retain(|c| c != ',');
     let is_before = |name: &str| {
         let rest = head.strip_suffix(name);
         rest.is_some_and(|rest| !rest.ends_with(|c: char| c.is_alphanumeric()))
@@ -292,6 +294,10 @@ mod tests {
     fn the_subject_of_the_clause_is_noted() {
         let text = "ANN ROE,\n\nPlaintiff,\n\nv.\n\nBEN POE,\n\nDefendant.\n\nNo. 20-1234\n\nAnn Roe filed suit on May 12, 2021.";
         let all = mentions(text);
+        let event = all.iter().find_map(|one| one.attributes.event.as_deref()).unwrap();
+        assert_eq!(event.about.map(|at| &text[at..at + 7]), Some("ANN ROE"));
+        let text = text.replace("Ann Roe filed", "Ann Roe (the “Tenant”) then filed");
+        let all = mentions(&text);
         let event = all.iter().find_map(|one| one.attributes.event.as_deref()).unwrap();
         assert_eq!(event.about.map(|at| &text[at..at + 7]), Some("ANN ROE"));
     }

@@ -25,6 +25,7 @@ mod docket_sheets;
 mod esquires;
 mod event_words;
 mod events;
+mod footnotes;
 mod indian_citations;
 mod initials;
 mod judge_fields;
@@ -32,6 +33,7 @@ mod judges;
 mod law_citations;
 mod lawyer_mention;
 mod lawyers;
+mod legislation;
 mod money;
 mod namesakes;
 mod parentheticals;
@@ -61,6 +63,7 @@ pub(crate) use citations::citation_key;
 pub use court_keys::{court_key, known_courts};
 pub(crate) use persons::normal_name;
 pub(crate) use preparation::prepare;
+pub(crate) use tables::codes::usual_code;
 
 /// Every mention, in text order. The cost grows only with the length of the text.
 pub fn mentions(text: &str) -> Vec<Mention> {
@@ -92,6 +95,7 @@ pub fn mentions(text: &str) -> Vec<Mention> {
     let citations: Vec<usize> =
         (0..found.len()).filter(|at| found[*at].citation().is_some()).collect();
     signals::signals(text, &mut found, &citations);
+    footnotes::footnotes(text, &mut found, &citations);
     treatments::treatments(text, &mut found, &citations);
     events::events(text, &mut found);
     found

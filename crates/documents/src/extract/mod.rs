@@ -3,6 +3,7 @@
 mod docx;
 mod email;
 mod encoding;
+mod footnotes;
 mod furniture;
 mod glyphs;
 mod html;

@@ -1,73 +1,16 @@
 //! The data of the document stages: text, chunks, mentions, entities, relationships.
 
+mod citation;
+mod evidence;
+mod text;
+
 use serde::{Deserialize, Serialize};
 
+pub use citation::{CitationForm, CitationParts, TreatedBy, Treatment};
+pub use evidence::Evidence;
+pub use text::{Chunk, ExtractedText, FOOTNOTE_END, FOOTNOTE_START, PageSpan, TextSource};
+
 use crate::visible::visible;
-
-/// The span of one page in [`ExtractedText::text`], as byte offsets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PageSpan {
-    /// First byte of the page.
-    pub start: usize,
-    /// One past the last byte of the page.
-    pub end: usize,
-}
-
-/// The source of a document's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum TextSource {
-    /// A plain text file.
-    PlainText,
-    /// The visible text of an HTML page.
-    Html,
-    /// The text layer of a PDF.
-    PdfTextLayer,
-    /// A Word document (DOCX).
-    Docx,
-    /// An e-mail with its attachments.
-    Email,
-    /// Every page was read by OCR.
-    Ocr,
-    /// Some pages had a text layer, others were read by OCR.
-    Mixed,
-}
-
-/// The text of a document, in reading order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExtractedText {
-    /// The text; pages are separated by a blank line.
-    pub text: String,
-    /// One span per page, in order; a document without pages has one.
-    pub pages: Vec<PageSpan>,
-    /// The source of the text.
-    pub source: TextSource,
-    /// Remarks on the quality of the text.
-    pub warnings: Vec<String>,
-}
-
-impl ExtractedText {
-    /// The page (counted from 0) that holds the byte at `offset`; text between pages belongs to the earlier one.
-    pub fn page_of(&self, offset: usize) -> usize {
-        self.pages.partition_point(|page| page.start <= offset).saturating_sub(1)
-    }
-}
-
-/// A piece of a document's text small enough to work on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chunk {
-    /// Position among the document's chunks, from 0.
-    pub index: usize,
-    /// First byte of the chunk in the document's text.
-    pub start: usize,
-    /// One past the last byte of the chunk.
-    pub end: usize,
-    /// The page (from 0) on which the chunk starts.
-    pub page: usize,
-    /// The chunk's text: exactly the bytes `start..end` of the document's text.
-    pub text: String,
-}
 
 /// The kind of entity that a mention names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,140 +37,6 @@ pub enum EntityKind {
     Case,
     /// A defined term or a role that stands for a party or person in its document; no entity is of this kind.
     Term,
-}
-
-/// How a citation points at its source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum CitationForm {
-    /// Volume, reporter and page: `410 U.S. 113`.
-    FullCase,
-    /// Volume, reporter and pin page: `410 U.S. at 120`.
-    ShortCase,
-    /// `Id.` or `Ibid.`: the source cited just before.
-    Id,
-    /// `Doe, supra`: a source cited earlier, by name.
-    Supra,
-    /// A case by its name alone: `Doe v. Roe`, or `In Doe at 62`.
-    Reference,
-    /// Volume, law journal and page.
-    Journal,
-    /// A code, session law or named act.
-    Statute,
-    /// An administrative code or register.
-    Regulation,
-    /// A provision of a constitution.
-    Constitution,
-}
-
-/// The parts of a citation; parts missing from the text are `None`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct CitationParts {
-    /// Its form.
-    pub form: CitationForm,
-    /// Volume of the reporter, or title of the code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub volume: Option<String>,
-    /// The reporter or code by its usual abbreviation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reporter: Option<String>,
-    /// The reporter that a series belongs to, if its name is another: `Ill.` for `Ill. 2d`, `Cal. Code` for `Cal.
-    /// Penal Code`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub series_of: Option<String>,
-    /// First page of the case; `None` where the text leaves it blank (`576 U.S. ___`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub page: Option<String>,
-    /// Section of a code, regulation or constitution.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub section: Option<String>,
-    /// The pin page or part, as written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pin_cite: Option<String>,
-    /// Year of the decision or code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub year: Option<u16>,
-    /// Key of the deciding court, if the parenthesis or the reporter names it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub court: Option<String>,
-    /// The citing text's own words on the source, from a parenthesis: `quoting Roe`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parenthetical: Option<String>,
-    /// One past the last byte of that parenthesis.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parenthetical_end: Option<usize>,
-    /// First-named party, or `None` for `In re` names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plaintiff: Option<String>,
-    /// Second-named party, or the subject of an `In re` name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub defendant: Option<String>,
-    /// For short and supra forms: the name before the citation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub antecedent: Option<String>,
-    /// The signal before it, in lower case (Bluebook rule 1.2): `see also`, `but see`, `cf.`
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signal: Option<String>,
-    /// What the text says here of the authority's fate: affirmed, overruled, distinguished.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub treatments: Vec<Treatment>,
-    /// First byte of the whole reference, case name included.
-    pub full_start: usize,
-    /// One past the last byte of the whole reference, parenthesis included.
-    pub full_end: usize,
-}
-
-/// What a text says was done to an authority that it cites.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Treatment {
-    /// The field's word: `affirmed`, `cert. denied`, `overruled in part`, `distinguished`, `quoted`.
-    pub what: String,
-    /// Who did it.
-    pub by: TreatedBy,
-    /// The words that say so.
-    pub evidence: Evidence,
-}
-
-/// Who affirmed, overruled or distinguished an authority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum TreatedBy {
-    /// The paper itself: `we overrule`.
-    Paper,
-    /// The authority whose citation starts at this byte.
-    Citation(usize),
-    /// The text does not say: `cert. denied`.
-    Unnamed,
-}
-
-impl CitationParts {
-    /// A citation of the given form whose whole reference is `start..end`.
-    pub fn new(form: CitationForm, start: usize, end: usize) -> Self {
-        Self {
-            form,
-            volume: None,
-            reporter: None,
-            series_of: None,
-            page: None,
-            section: None,
-            pin_cite: None,
-            year: None,
-            court: None,
-            parenthetical: None,
-            parenthetical_end: None,
-            plaintiff: None,
-            defendant: None,
-            antecedent: None,
-            signal: None,
-            treatments: Vec::new(),
-            full_start: start,
-            full_end: end,
-        }
-    }
 }
 
 /// Further facts of a mention; empty if there are none.
@@ -404,15 +213,6 @@ pub enum RelationshipKind {
     Event,
     /// Two entities named close to each other.
     MentionedTogether,
-}
-
-/// The place in a document that shows a relationship, as byte offsets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Evidence {
-    /// First byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
 }
 
 /// A relationship between two canonical entities, with its evidence.
