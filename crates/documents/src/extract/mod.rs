@@ -4,6 +4,7 @@ mod docx;
 mod email;
 mod encoding;
 mod footnotes;
+mod form_fields;
 mod furniture;
 mod glyphs;
 mod html;

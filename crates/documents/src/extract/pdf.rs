@@ -19,7 +19,7 @@ use super::glyphs::GlyphCollector;
 use super::layout::Line;
 use super::ocr::{GrayImage, OcrStarter};
 use super::pdf_end::{self, End};
-use super::{ExtractOptions, footnotes, furniture, layout, ocr};
+use super::{ExtractOptions, footnotes, form_fields, furniture, layout, ocr};
 use crate::error::DocumentError;
 use crate::model::{ExtractedText, FOOTNOTE_END, FOOTNOTE_START, PageSpan, TextSource};
 
@@ -196,6 +196,7 @@ impl Worker {
         let transform = hayro::kurbo::Affine::new(page.initial_transform(true).as_coeffs());
         let mut context = Context::new(transform, bbox, cache, page.xref(), settings.clone());
         interpret_page(page, &mut context, &mut collector);
+        form_fields::add_values(page, transform, &mut collector.glyphs);
         let unknown = collector.unknown;
         let pictures =
             Pictures { share: collector.image_area / page_area.max(1.0), paths: collector.paths };
