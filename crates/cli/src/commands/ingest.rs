@@ -116,6 +116,7 @@ async fn submit(databases: &Databases, command: &Ingest) -> Result<ExitCode, Cli
         paths: command.paths.clone(),
         links: command.links,
         how: command.how.clone(),
+        decisions: None,
         open: false,
         dry_run: false,
         json: command.json,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::legal_forms::is_legal_form;
 use super::tables::words::is_abbreviation;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -138,24 +139,6 @@ fn folded(text: &str) -> String {
     out
 }
 
-/// Legal forms that a name may lack where it is repeated.
-const FORMS: [&str; 14] = [
-    "inc",
-    "incorporated",
-    "corp",
-    "corporation",
-    "co",
-    "company",
-    "llc",
-    "llp",
-    "lp",
-    "ltd",
-    "limited",
-    "plc",
-    "na",
-    "pc",
-];
-
 /// The names of a paper's parties, people and courts.
 struct Names<'m> {
     mentions: &'m [Mention],
@@ -170,7 +153,8 @@ impl<'m> Names<'m> {
         for one in mentions.iter().filter(|one| one.kind == EntityKind::Party) {
             let name = folded(&one.normal);
             let name = name.strip_prefix("the ").unwrap_or(&name).to_owned();
-            let short = name.rsplit_once(' ').filter(|(_, form)| FORMS.contains(form));
+            // A name may lack its legal form where it is repeated.
+            let short = name.rsplit_once(' ').filter(|(_, form)| is_legal_form(form));
             let short = short.map(|(short, _)| short.to_owned()).filter(|short| short.len() > 4);
             for name in [Some(name.clone()), short].into_iter().flatten() {
                 if name.len() > 2 && names.len() < MOST && seen.insert(name.clone()) {

@@ -33,6 +33,7 @@ mod judges;
 mod law_citations;
 mod lawyer_mention;
 mod lawyers;
+mod legal_forms;
 mod legislation;
 mod money;
 mod namesakes;
@@ -61,6 +62,7 @@ use crate::model::Mention;
 
 pub(crate) use citations::citation_key;
 pub use court_keys::{court_key, known_courts};
+pub(crate) use legal_forms::is_legal_form;
 pub(crate) use persons::normal_name;
 pub(crate) use preparation::prepare;
 pub(crate) use tables::codes::usual_code;

@@ -24,11 +24,18 @@ pub fn decisions_path(folder: &Path) -> PathBuf {
 /// # Errors
 /// If the file cannot be read, or a line of it is no decision.
 pub fn read_decisions(folder: &Path) -> Result<Decisions> {
-    let path = decisions_path(folder);
-    let file = match std::fs::File::open(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Decisions::default()),
-        file => file?,
-    };
+    match decisions_in(&decisions_path(folder)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Decisions::default()),
+        read => read,
+    }
+}
+
+/// Reads a file of decisions.
+///
+/// # Errors
+/// If the file is missing or cannot be read, or a line of it is no decision.
+pub fn decisions_in(path: &Path) -> Result<Decisions> {
+    let file = std::fs::File::open(path)?;
     let mut text = String::new();
     file.take(LARGEST + 1).read_to_string(&mut text)?;
     let wrong = |what: String| Error::new(ErrorKind::InvalidData, what);

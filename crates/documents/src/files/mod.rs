@@ -8,7 +8,9 @@ mod output;
 mod roots;
 mod source;
 
-pub use decisions_file::{DECISIONS_FILE, decisions_path, read_decisions, write_decisions};
+pub use decisions_file::{
+    DECISIONS_FILE, decisions_in, decisions_path, read_decisions, write_decisions,
+};
 pub use discover::{Discovery, Found, Links, discover};
 pub(crate) use file_paths::FilePaths;
 pub use output::{DocumentFile, ResolvedMention};
