@@ -4,17 +4,24 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::legal_forms::is_legal_form;
-use super::tables::words::is_abbreviation;
+use super::sentences::sentence_before;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
 
 /// Most definitions of a paper that are read, and most names they are compared with.
 pub(super) const MOST: usize = 400;
+/// How far a list of parties reaches back from the term for them, in bytes.
+const LONGEST_LIST: usize = 500;
 
 static_regex!(
     /// A parenthesis with terms in quotes.
     definition_regex,
     r#"\((?P<lead>(?:(?:hereinafter|hereafter|herein|collectively|together|jointly|individually|each|also|sometimes|referred|known|defined|called|to|as|and|or|with|an?|the|,|;)[\s,]*){0,8})["“”‘'](?P<terms>[^()"“”]{1,60}[,.]?["”“’'](?:[\s,]{0,3}(?:and|or)?\s{0,3}(?:(?:individually|collectively|the)[\s,]*){0,3}["“”‘'][^()"“”]{1,60}["”“’']){0,2})[^()]{0,40}\)"#
+);
+static_regex!(
+    /// A definition without a parenthesis: `, hereinafter referred to as "Smith"`.
+    hereinafter_regex,
+    r#",?\s{1,20}(?P<lead>\b(?i:hereinafter|hereafter)\b[^"“”()\n]{0,40}?)\s["“](?P<terms>[^"“”]{1,60}["”])"#
 );
 static_regex!(
     /// What may stand between a name and the term for it: `, a Delaware corporation`.
@@ -34,7 +41,7 @@ const THINGS: &str = "account accounts act action agreement agreements amendment
     transaction transactions treaty trial vehicle vessel warrant website work";
 
 /// Nouns that stand for whoever bears a part in a paper.
-const PARTIES: &str = "agency appellant appellee applicant association bank board borrower buyer carrier church city \
+const PARTIES: &str = "agency agent appellant appellee applicant association bank board borrower buyer captain carrier church city \
     claimant commission company contractor corporation county creditor debtor decedent defendant department developer \
     district employee employer estate executor father firm foundation franchisee franchisor fund government grantor \
     guarantor holder hospital husband individual insured insurer intervenor investor issuer landlord lender lessee \
@@ -61,12 +68,13 @@ pub(super) struct Definition {
 pub(super) fn definitions(text: &str, mentions: &[Mention]) -> Vec<Definition> {
     let names = Names::read(mentions);
     let mut found = Vec::new();
-    for captures in definition_regex().captures_iter(text).take(MOST) {
+    let defined = definition_regex().captures_iter(text).take(MOST);
+    for captures in defined.chain(hereinafter_regex().captures_iter(text).take(MOST)) {
         let (Some(whole), Some(terms)) = (captures.get(0), captures.name("terms")) else {
             continue;
         };
         let lead = captures["lead"].to_lowercase();
-        let head = sentence_before(text, whole.start());
+        let head = sentence_before(text, whole.start(), LONGEST_LIST);
         let is_group =
             ["collectively", "together", "jointly"].iter().any(|word| lead.contains(word));
         // The regex of the terms begins behind the first quotation mark.
@@ -92,6 +100,7 @@ pub(super) fn definitions(text: &str, mentions: &[Mention]) -> Vec<Definition> {
             found.push(Definition { term, has_article, place, members, is_group });
         }
     }
+    found.sort_by_key(|one| one.place.start);
     found
 }
 
@@ -101,27 +110,6 @@ fn is_term(term: &str) -> bool {
         && term.chars().filter(|c| c.is_alphabetic()).count() > 1
         && term.split(' ').count() <= 6
         && !term.ends_with(['!', '?'])
-}
-
-/// The text before byte `end`, back to the beginning of its sentence, as far as a list of parties can reach.
-fn sentence_before(text: &str, end: usize) -> &str {
-    let from = text.floor_char_boundary(end.saturating_sub(500));
-    let head = text.get(from..end).unwrap_or_default();
-    let mut cut = 0;
-    let mut line = 0;
-    for (at, c) in head.char_indices().filter(|(_, c)| c.is_whitespace()) {
-        let word = head[..at].rsplit(char::is_whitespace).next().unwrap_or_default();
-        // A short line with an empty one behind it is a heading, or the end of a paragraph.
-        let is_heading = c == '\n' && head[at + 1..].starts_with('\n') && at - line < 45;
-        let ends = word.ends_with(['.', '?', ';']) && !is_abbreviation(word);
-        if is_heading && !word.ends_with(',') || ends {
-            cut = at;
-        }
-        if c == '\n' {
-            line = at + 1;
-        }
-    }
-    &head[cut..]
 }
 
 /// Words in lower case, apart by one blank, without punctuation.
@@ -279,6 +267,11 @@ mod tests {
             (
                 r#"Robert Smith (hereinafter referred to as "Defendant Smith") ran."#,
                 "Defendant Smith",
+                "Robert Smith",
+            ),
+            (
+                "Robert Smith, hereinafter referred to as the “Captain,” ran.",
+                "Captain",
                 "Robert Smith",
             ),
             (

@@ -3,7 +3,7 @@
 use super::tables::words::is_abbreviation;
 
 /// Events, as the past form of their verb, sorted.
-const EVENTS: [&str; 68] = [
+const EVENTS: [&str; 70] = [
     "admitted",
     "affirmed",
     "appealed",
@@ -11,6 +11,7 @@ const EVENTS: [&str; 68] = [
     "argued",
     "arrested",
     "assigned",
+    "awarded",
     "born",
     "closed",
     "commenced",
@@ -28,6 +29,7 @@ const EVENTS: [&str; 68] = [
     "executed",
     "expired",
     "filed",
+    "fined",
     "fired",
     "granted",
     "heard",

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::event_words::{EventWord, event_before, event_behind};
+use super::sentences::sentence_before;
 use crate::model::{EntityKind, Evidence, Mention, StatedEvent};
 use crate::static_regex::static_regex;
 
@@ -23,9 +24,9 @@ static_regex!(
 );
 
 /// What a sum of money may be for, in the singular or as it is used.
-const PURPOSES: &str = r"judgments?|verdict|jury\s+verdict|damages|attorney(?:s|['’]s|s['’])?\s+fees|attorneys?['’]?s?['’]?\s+fees|fees\s+and\s+costs|fees|costs|expenses|interest|sanctions?|fines?|penalt(?:y|ies)|restitution|forfeiture|settlement|bond|bail|award|salary|wages|back\s?pay|rent|purchase\s+price|loan|debt|lien|retainer|deposit|royalt(?:y|ies)|premium|compensation|benefits|losses|tuition|ransom|refund";
+const PURPOSES: &str = r"judgments?|verdict|jury\s+verdict|damages|attorney(?:s|['’]s|s['’])?\s+fees|attorneys?['’]?s?['’]?\s+fees|fees\s+and\s+costs|fees?|costs|expenses|interest|sanctions?|fines?|penalt(?:y|ies)|restitution|forfeiture|settlement|bond|bail|award|salary|wages|back\s?pay|rent|purchase\s+price|loan|debt|lien|retainer|deposit|royalt(?:y|ies)|premium|compensation|benefits|losses|tuition|ransom|refund";
 /// Words that say which damages or fees they are.
-const KINDS: &str = r"compensatory|punitive|exemplary|statutory|actual|treble|liquidated|nominal|consequential|economic|noneconomic|non-economic|civil|monetary|criminal|appeal|supersedeas|cash|surety|filing|annual|monthly|default|consent|prejudgment|pre-judgment|post-judgment|postjudgment|final|money";
+const KINDS: &str = r"compensatory|punitive|exemplary|statutory|actual|treble|liquidated|nominal|consequential|economic|noneconomic|non-economic|civil|monetary|criminal|appeal|supersedeas|cash|surety|filing|license|contingency|retainer|initial|annual|monthly|default|consent|prejudgment|pre-judgment|post-judgment|postjudgment|final|money";
 
 static_regex!(
     purpose_before_regex,
@@ -39,6 +40,15 @@ static_regex!(
         r"^(?:\s+(?:in|as|for)\s+(?:(?:the|his|her|its|their|unpaid|reasonable|total|additional|past|future|outstanding)\s+){{0,3}}|\s+|-)(?P<kind>(?:(?:{KINDS})\s+)?)(?P<what>{PURPOSES})\b"
     )
 );
+
+static_regex!(purpose_regex, format!(r"(?i)\b(?P<kind>(?:(?:{KINDS})\s+)?)(?P<what>{PURPOSES})\b"));
+static_regex!(
+    in_the_amount_regex,
+    r"\bin\s+the\s+(?:total\s+|principal\s+)?(?:amount|sum)\s+of\s+(?:(?:approximately|about|at\s+least|not\s+less\s+than)\s+)?$"
+);
+
+/// How far before a sum the clause begins that it is the amount of, in bytes.
+const LONGEST_CLAUSE: usize = 320;
 
 /// How far around a date or a sum its event is looked for, in bytes.
 const REACH: usize = 160;
@@ -137,10 +147,16 @@ fn of_sum(text: &str, sum: &Mention) -> Option<Stated> {
     if let Some(found) = purpose_before_regex().captures(head) {
         return noun(&found, from);
     }
+    // `Judgment is entered for Roe on the first claim, breach of contract, in the amount of`.
+    if in_the_amount_regex().is_match(head) {
+        let sentence = sentence_before(text, sum.start, LONGEST_CLAUSE);
+        let found = purpose_regex().captures_iter(sentence).last()?;
+        return noun(&found, sum.start - sentence.len());
+    }
     let plain = head.trim_end();
     let price = plain.strip_suffix(" for");
     let fits = |what: &str| match what {
-        "paid" => price.is_none(),
+        "paid" | "awarded" | "fined" => price.is_none(),
         "settled" | "sold" | "purchased" => price.is_some(),
         _ => false,
     };
@@ -268,6 +284,12 @@ mod tests {
             ("The parties settled the case for $1,200.", "settled"),
             ("Then Roe paid the clerk $1,200.", "paid"),
             ("sanctions of approximately $1,200", "sanctions"),
+            ("The jury awarded the firm $1,200.", "awarded"),
+            ("an annual fee of $1,200", "annual fee"),
+            (
+                "It rained. Judgment is entered for Roe Mills, Inc. on the first claim, breach of contract, in the amount of $1,200.",
+                "judgment",
+            ),
         ] {
             check(text, &[("USD 120000", what)]);
         }
@@ -283,6 +305,7 @@ mod tests {
             "It was filed. On May 12, 2021, it rained.",
             "The car, worth $1,200, was lost.",
             "He saw $1,200 there.",
+            "A judgment was entered. He drew a check in the amount of $1,200.",
             "He sold the car. It had $1,200 in it.",
             "See Roe v. Doe, No. 20-1, 2021 WL 12345 (D. Me. filed May 12, 2021).",
         ] {

@@ -47,6 +47,7 @@ mod pin_cites;
 mod preparation;
 mod section_lists;
 mod section_of_code;
+mod sentences;
 mod sheet_layouts;
 mod sheet_lines;
 mod signals;

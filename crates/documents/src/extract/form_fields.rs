@@ -7,11 +7,14 @@ use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Rect, Stream, Strin
 use hayro::hayro_syntax::page::Page;
 use hayro::kurbo::{Affine, Point};
 
-use super::glyphs::PlacedGlyph;
+use super::glyphs::{MAX_GLYPHS, PlacedGlyph};
 
 /// Most fields of a page, and most letters of a field.
 const MOST_FIELDS: usize = 4_000;
 const MOST_LETTERS: usize = 20_000;
+/// Most values that are chosen in a list, and most values that it offers.
+const MOST_CHOSEN: usize = 16;
+const MOST_OFFERED: usize = 500;
 /// Most fields at one height whose drawn text is looked for.
 const MOST_OVERLAPS: usize = 256;
 /// Fields may be nested this deep.
@@ -173,13 +176,13 @@ fn content(stream: &Stream<'_>) -> Option<Vec<u8>> {
 fn choice(annotation: &Dict<'_>) -> Option<String> {
     let chosen: Vec<String> = match inherited(annotation, V)? {
         Object::Array(several) => {
-            several.iter::<Object<'_>>().filter_map(|one| text_of(&one)).collect()
+            several.iter::<Object<'_>>().take(MOST_CHOSEN).filter_map(|one| text_of(&one)).collect()
         }
         one => vec![text_of(&one)?],
     };
     let options = inherited(annotation, OPT).and_then(Object::into_array);
     let shown = |value: &String| {
-        let pairs = options.as_ref()?.iter::<Array<'_>>().take(MOST_FIELDS);
+        let pairs = options.as_ref()?.iter::<Array<'_>>().take(MOST_OFFERED);
         pairs
             .filter_map(|pair| {
                 let mut pair = pair.iter::<Object<'_>>();
@@ -240,6 +243,9 @@ fn place(field: &Field, text: &str, transform: Affine, glyphs: &mut Vec<PlacedGl
         // A long value is drawn closer rather than beyond its field.
         let advance = advance.min(width / count as f64);
         let y = first - 1.15 * size * row as f64;
+        if glyphs.len() + line.len() > MAX_GLYPHS {
+            return;
+        }
         for (at, c) in line.chars().enumerate() {
             let x = rect.x0 + 2.0 + advance * at as f64;
             let (start, end) =
