@@ -3,11 +3,23 @@
 use crate::model::Mention;
 use crate::static_regex::static_regex;
 
+/// The signals; courts also write `See, also,`.
+const SIGNAL: &str = r"(?i:(?:but\s+)?see(?:,?\s+(?:also|generally))?(?:,?\s+e\.\s?g\.)?|(?:but\s+)?cf\.(?:,?\s+e\.\s?g\.)?|accord(?:,?\s+e\.\s?g\.)?|contra|compare|quoting|citing|e\.\s?g\.)";
+
 static_regex!(
-    /// A signal at the end of the text before a citation. Only `e.g.` has a comma behind it.
+    /// A signal at the end of the text before a citation. A comma stands behind `e.g.`, and behind a signal that opens a
+    /// sentence; `as you can see, Roe` has none.
     signal_regex,
-    r"(?P<signal>\b(?i:(?:but\s+)?see(?:\s+(?:also|generally))?(?:(?:\s+id\.)?,?\s+e\.\s?g\.,?)?|(?:but\s+)?cf\.(?:,?\s+e\.\s?g\.,?)?|accord|contra|compare|quoting|citing|e\.\s?g\.,?)|\bwith)$"
+    format!(r"(?P<signal>\b(?:{SIGNAL}|with))(?P<comma>,?)$")
 );
+static_regex!(
+    /// A signal at the beginning of a reference whose name was read with it, or before a name that was not read.
+    with_name_regex,
+    format!(
+        r"(?P<signal>\b{SIGNAL}),?\s{{1,60}}(?P<name>(?:[A-Z][\w.'’&-]*\s{{1,20}}){{0,5}}[A-Z][\w.'’&-]*\s?,?\s{{0,60}}(?:supra,?\s*)?)$"
+    )
+);
+static_regex!(leading_regex, format!(r"^(?P<signal>{SIGNAL}),?\s"));
 static_regex!(
     /// The text between two citations of one string.
     string_regex,
@@ -20,14 +32,22 @@ const LONGEST: usize = 80;
 /// Notes the signal of each citation. A signal holds for the whole string of citations that it opens.
 pub(super) fn signals(text: &str, mentions: &mut [Mention], order: &[usize]) {
     let mut floor = 0;
-    let mut before: Option<(usize, Option<String>)> = None;
+    let mut before: Option<(usize, Option<String>, usize)> = None;
     for &at in order {
         let Some(parts) = mentions[at].citation() else { continue };
         let (start, end) = (parts.full_start, parts.parenthetical_end.unwrap_or(parts.full_end));
-        let previous = before.as_ref().and_then(|(_, signal)| signal.as_deref());
-        let own = signal_before(text, start, floor, previous);
+        let previous = before.as_ref().and_then(|(_, signal, _)| signal.as_deref());
+        let place = mentions[at].start;
+        let parallel = before.as_ref().filter(|(_, _, full)| *full == start && start < place);
+        let own = match parallel {
+            // Parallel citations have one signal.
+            Some((_, signal, _)) => signal.clone(),
+            None => signal_before(text, start, floor, previous)
+                .or_else(|| signal_with_name(text, place, floor))
+                .or_else(|| signal_within(text, place, &mentions[at].text)),
+        };
         let shared = || {
-            let (behind, signal) = before.as_ref()?;
+            let (behind, signal, _) = before.as_ref()?;
             let gap = text.get(*behind..start)?;
             signal.clone().filter(|_| gap.len() < LONGEST && string_regex().is_match(gap))
         };
@@ -36,8 +56,8 @@ pub(super) fn signals(text: &str, mentions: &mut [Mention], order: &[usize]) {
             parts.signal.clone_from(&signal);
         }
         // Inside a parenthesis the string goes on behind it.
-        if before.as_ref().is_none_or(|(behind, _)| *behind < end) {
-            before = Some((end, signal));
+        if before.as_ref().is_none_or(|(behind, _, full)| *behind < end || *full == start) {
+            before = Some((end, signal, start));
         }
         floor = floor.max(mentions[at].end);
     }
@@ -48,16 +68,44 @@ fn signal_before(text: &str, start: usize, floor: usize, previous: Option<&str>)
     let from = text.floor_char_boundary(start.saturating_sub(LONGEST)).max(floor);
     let marks = |c: char| c.is_whitespace() || matches!(c, '*' | '_' | '[' | '(');
     let head = text.get(from..start)?.trim_end_matches(marks);
-    let found = signal_regex().captures(head)?.name("signal")?;
-    if !is_place(&head[..found.start()], found.as_str(), from == 0) {
+    let captures = signal_regex().captures(head)?;
+    let found = captures.name("signal")?;
+    let has_comma = captures.name("comma").is_some_and(|comma| !comma.is_empty());
+    let may_have_comma =
+        found.as_str().ends_with('.') || found.as_str().starts_with(char::is_uppercase);
+    if has_comma && !may_have_comma || !is_place(&head[..found.start()], found.as_str(), from == 0)
+    {
         return None;
     }
-    let words = found.as_str().to_lowercase().replace("e. g.", "e.g.");
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.trim_end_matches(',') {
+    match normal(found.as_str()).as_str() {
         "with" => (previous == Some("compare")).then(|| "compare with".to_owned()),
-        words => Some(words.to_owned()),
+        signal => Some(signal.to_owned()),
     }
+}
+
+/// The signal before a name that stands before byte `place`: `See Roe, 31 F.3d at 45`.
+fn signal_with_name(text: &str, place: usize, floor: usize) -> Option<String> {
+    let from = text.floor_char_boundary(place.saturating_sub(2 * LONGEST)).max(floor);
+    let head = text.get(from..place)?;
+    let found = with_name_regex().captures(head)?.name("signal")?;
+    // In running text a name follows on many verbs; a sentence that begins so is a citation.
+    let opens = found.as_str().starts_with(char::is_uppercase);
+    let is_signal = opens && is_place(&head[..found.start()], found.as_str(), from == 0);
+    is_signal.then(|| normal(found.as_str()))
+}
+
+/// The signal that a mention begins with, since its name was read from there: `See Roe, supra`.
+fn signal_within(text: &str, place: usize, mention: &str) -> Option<String> {
+    let found = leading_regex().captures(mention)?.name("signal")?;
+    let head = &text[text.floor_char_boundary(place.saturating_sub(LONGEST))..place];
+    is_place(head, found.as_str(), place == 0).then(|| normal(found.as_str()))
+}
+
+/// The one form of a signal: `see also, e.g.`.
+fn normal(signal: &str) -> String {
+    let words = signal.to_lowercase().replace("e. g.", "e.g.").replace(',', "");
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.replace(" e.g.", ", e.g.")
 }
 
 /// Whether a signal can stand behind `head`: a verb, as in `we see Roe v. Doe as`, has its subject there.
@@ -98,12 +146,19 @@ mod tests {
             ("So it is. Contra ", "contra"),
             ("So it is (citing ", "citing"),
             ("So it is. 4 See generally ", "see generally"),
+            ("So it is. See, also, ", "see also"),
+            ("So it is. See, ", "see"),
+            ("So it is; accord, e.g., ", "accord, e.g."),
         ] {
             let text = format!("{before}Morrow v. Teller, 31 F.3d 40 (1st Cir. 1994).");
             assert_eq!(signals(&text), [Some(signal.to_owned())], "{text}");
         }
         let text = "See Morrow v. Teller, 31 F.3d 40 (1st Cir. 1994); Vance v. Yost, 33 F.3d 90 (1st Cir. 1994). 5 U.S.C. § 3.";
         assert_eq!(signals(text), [Some("see".into()), Some("see".into()), None]);
+        let text = "Morrow v. Teller, 31 F.3d 40 (1st Cir. 1994). See Teller, 31 F.3d at 45. See Morrow, supra, at 46.";
+        assert_eq!(signals(text), [None, Some("see".into()), Some("see".into())]);
+        let text = "See Morrow v. Teller, 31 Cal. 3d 40, 200 Cal. Rptr. 500 (1982).";
+        assert_eq!(signals(text), [Some("see".into()), Some("see".into())]);
         let text = "Compare Morrow v. Teller, 31 F.3d 40 (1st Cir. 1994), with Vance v. Yost, 33 F.3d 90 (1st Cir. 1994).";
         assert_eq!(signals(text), [Some("compare".into()), Some("compare with".into())]);
     }
