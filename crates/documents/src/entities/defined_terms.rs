@@ -16,12 +16,12 @@ const LONGEST_LIST: usize = 500;
 static_regex!(
     /// A parenthesis with terms in quotes.
     definition_regex,
-    r#"\((?P<lead>(?:(?:hereinafter|hereafter|herein|collectively|together|jointly|individually|each|also|sometimes|referred|known|defined|called|to|as|and|or|with|an?|the|,|;)[\s,]*){0,8})["“”‘'](?P<terms>[^()"“”]{1,60}[,.]?["”“’'](?:[\s,]{0,3}(?:and|or)?\s{0,3}(?:(?:individually|collectively|the)[\s,]*){0,3}["“”‘'][^()"“”]{1,60}["”“’']){0,2})[^()]{0,40}\)"#
+    r#"^\((?P<lead>(?:(?:hereinafter|hereafter|herein|collectively|together|jointly|individually|each|also|sometimes|referred|known|defined|called|to|as|and|or|with|an?|the|,|;)[\s,]*){0,8})["“”‘'](?P<terms>[^()"“”]{1,60}[,.]?["”“’'](?:[\s,]{0,3}(?:and|or)?\s{0,3}(?:(?:individually|collectively|the)[\s,]*){0,3}["“”‘'][^()"“”]{1,60}["”“’']){0,2})[^()]{0,40}\)"#
 );
 static_regex!(
     /// A definition without a parenthesis: `, hereinafter referred to as "Smith"`.
     hereinafter_regex,
-    r#",?\s{1,20}(?P<lead>\b(?i:hereinafter|hereafter)\b[^"“”()\n]{0,40}?)\s["“](?P<terms>[^"“”]{1,60}["”])"#
+    r#"\b(?P<lead>(?:[Hh]ereinafter|[Hh]ereafter|HEREINAFTER)\b[^"“”()\n]{0,40}?)\s["“](?P<terms>[^"“”]{1,60}["”])"#
 );
 static_regex!(
     /// What may stand between a name and the term for it: `, a Delaware corporation`.
@@ -68,20 +68,22 @@ pub(super) struct Definition {
 pub(super) fn definitions(text: &str, mentions: &[Mention]) -> Vec<Definition> {
     let names = Names::read(mentions);
     let mut found = Vec::new();
-    let defined = definition_regex().captures_iter(text).take(MOST);
-    for captures in defined.chain(hereinafter_regex().captures_iter(text).take(MOST)) {
-        let (Some(whole), Some(terms)) = (captures.get(0), captures.name("terms")) else {
-            continue;
-        };
+    let hereinafter = hereinafter_regex()
+        .captures_iter(text)
+        .take(MOST)
+        .filter_map(|captures| Some((0, captures.get(0)?.range(), captures)));
+    for (from, whole, captures) in parentheses(text).take(MOST).chain(hereinafter) {
+        let Some(terms) = captures.name("terms") else { continue };
+        let terms = from + terms.start()..from + terms.end();
         let lead = captures["lead"].to_lowercase();
-        let head = sentence_before(text, whole.start(), LONGEST_LIST);
+        let head = sentence_before(text, whole.start, LONGEST_LIST);
         let is_group =
             ["collectively", "together", "jointly"].iter().any(|word| lead.contains(word));
         // The regex of the terms begins behind the first quotation mark.
-        let from = text[..terms.start()].char_indices().next_back().map_or(0, |(at, _)| at);
-        for quoted in quoted_regex().captures_iter(&text[from..terms.end()]) {
+        let from = text[..terms.start].char_indices().next_back().map_or(0, |(at, _)| at);
+        for quoted in quoted_regex().captures_iter(&text[from..terms.end]) {
             let Some(term) = quoted.name("term") else { continue };
-            let before = &text[whole.start()..from + term.start()];
+            let before = &text[whole.start..from + term.start()];
             let before = before.trim_end_matches(['"', '“', '”', '‘', '\'']).trim_end();
             let plain = term.as_str().split_whitespace().collect::<Vec<_>>().join(" ");
             let own = ["the ", "The "].iter().find_map(|article| plain.strip_prefix(article));
@@ -92,16 +94,34 @@ pub(super) fn definitions(text: &str, mentions: &[Mention]) -> Vec<Definition> {
             }
             let members = match is_group {
                 true => names.all_in(head),
-                false => names.before(text, head, whole.start()).into_iter().collect(),
+                false => names.before(text, head, whole.start).into_iter().collect(),
             };
             let fits = is_group || members.iter().all(|at| names.fits(*at, &term, has_article));
             let members = if fits { members } else { Vec::new() };
-            let place = whole.range();
+            let place = whole.clone();
             found.push(Definition { term, has_article, place, members, is_group });
         }
     }
     found.sort_by_key(|one| one.place.start);
+    // `(hereinafter "Smith")` has both forms.
+    found.dedup_by(|b, a| a.term == b.term && b.place.start < a.place.end);
     found
+}
+
+/// The longest parenthesis of a definition, in bytes.
+const LONGEST: usize = 360;
+
+/// The parentheses that define terms: where the text of the match begins, where the parenthesis lies, and the match.
+fn parentheses(text: &str) -> impl Iterator<Item = (usize, Range<usize>, regex::Captures<'_>)> {
+    text.match_indices('(').filter_map(|(at, _)| {
+        let window = &text[at..text.floor_char_boundary((at + LONGEST).min(text.len()))];
+        // Most parentheses have no quotation mark, which is quicker to see than to match.
+        let inside = &window[..window.find(')')?];
+        inside.contains(['"', '“', '”', '‘', '\'']).then_some(())?;
+        let captures = definition_regex().captures(window)?;
+        let whole = captures.get(0)?.range();
+        Some((at, at + whole.start..at + whole.end, captures))
+    })
 }
 
 /// Whether the words can be a term: they begin with a capital or a digit, and there are few of them.

@@ -185,15 +185,20 @@ fn taken(mentions: &[Mention]) -> Vec<(usize, usize)> {
 
 /// The first byte of the next word that begins with a capital or a digit, from byte `at` on.
 fn next_word(text: &str, at: usize) -> Option<usize> {
-    let mut inside = text[..at].ends_with(|c: char| c.is_alphanumeric());
-    for (offset, c) in text[at..].char_indices() {
-        let is_letter = c.is_alphanumeric();
-        if is_letter && !inside && (c.is_uppercase() || c.is_ascii_digit()) {
-            return Some(at + offset);
-        }
-        inside = is_letter;
-    }
-    None
+    let bytes = text.as_bytes();
+    (at..bytes.len()).find(|&at| {
+        let begins = match bytes[at] {
+            b'A'..=b'Z' | b'0'..=b'9' => true,
+            // The first byte of a letter beyond ASCII.
+            0xc3..=0xf4 => text[at..].starts_with(char::is_uppercase),
+            _ => return false,
+        };
+        let inside = at.checked_sub(1).is_some_and(|before| match bytes[before] {
+            byte if byte.is_ascii() => byte.is_ascii_alphanumeric(),
+            _ => text[..at].ends_with(char::is_alphanumeric),
+        });
+        begins && !inside
+    })
 }
 
 fn first_word(text: &str) -> &str {
