@@ -13,7 +13,7 @@ use compartment_documents::{
 
 const MB: usize = 1_000_000;
 /// Pieces that are repeated to a text; `#` is another name each time, and `%` another number.
-const PIECES: [&str; 22] = [
+const PIECES: [&str; 28] = [
     "a",
     ". . .",
     "§ 1983, ",
@@ -36,6 +36,12 @@ const PIECES: [&str; 22] = [
     "# Roe, Attorney for Plaintiff # Doe. ",
     "No. %-cv-% ",
     "\n\n# v. #\n\n",
+    "\n\nSmith,\n\nPlaintiff,\n\nv.\n\n#,\n\nDefendant.\n\n# (the “Company”) paid. The Company # ",
+    "Smith v. Jones, % U.S. %, aff'd, % U.S. % (1990), ",
+    "See, e.g., % U.S. %; (quoting % U.S. % (citing ",
+    "On May 3, 2020, # filed # on May 3, 2020 for $5 ",
+    "\u{2028}1 See % U.S. %. Id.\u{2029}\n",
+    "H.R. Rep. No. %, S. 47, 113th Cong. ",
 ];
 
 fn document(piece: &str, bytes: usize) -> ExtractedText {

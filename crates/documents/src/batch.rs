@@ -4,7 +4,7 @@ use compartment_core::{Databases, Result};
 use compartment_pipeline::{Engine, EngineOptions, Progress, Submission};
 use serde::Serialize;
 
-pub use crate::completion::BATCH_SUMMARY;
+pub use crate::completion::{BATCH_DECISIONS, BATCH_SUMMARY, keep_decisions};
 pub use crate::entry::DocumentEntry;
 use crate::files::{DocumentRoots, Found};
 pub use crate::legal::{PIPELINE, pipeline};

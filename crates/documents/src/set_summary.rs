@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{EntityKind, Relationship, RelationshipKind};
-use crate::resolve::{DocumentEntities, Resolution, resolve_across};
+use crate::resolve::{Decisions, DocumentEntities, Resolution, resolve_across_with};
 
 /// Number of entities kept that are named in the most documents.
 const FOREMOST: usize = 10;
@@ -26,8 +26,9 @@ pub struct SetSummary {
 pub(crate) fn summarize(
     entities: &[DocumentEntities],
     mut relationships: Vec<Vec<Relationship>>,
+    decisions: &Decisions,
 ) -> SetSummary {
-    let resolution = resolve_across(entities);
+    let resolution = resolve_across_with(entities, decisions);
     for relationships in &mut relationships {
         resolution.rename(relationships);
     }

@@ -154,10 +154,10 @@ impl Stage for ExtractStage {
 
     fn version(&self) -> String {
         if self.options.ocr_service {
-            return "1-unread".to_owned();
+            return "2-unread".to_owned();
         }
         // The options that change the text.
-        format!("1-{}-{}", self.options.ocr_language, self.options.ocr_dpi)
+        format!("2-{}-{}", self.options.ocr_language, self.options.ocr_dpi)
     }
 
     fn template(&self) -> KeyTemplate<ExtractedText> {

@@ -110,6 +110,10 @@ pub(crate) struct BatchSubmit {
     #[command(flatten)]
     pub(crate) how: SubmitOptions,
 
+    /// Decisions that the summary of the batch follows: decisions.txt of `compartment resolve`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decisions: Option<PathBuf>,
+
     /// Leave the batch open, so that the same command can add more documents
     #[arg(long)]
     pub(crate) open: bool,

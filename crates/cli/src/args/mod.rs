@@ -13,6 +13,7 @@ mod ledger;
 mod limit;
 mod migrate;
 mod monitor;
+mod resolve;
 mod results;
 mod serve;
 mod stats;
@@ -41,6 +42,7 @@ pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
 pub(crate) use migrate::{FieldLivesArgument, Migrate, Verify, WayArgument};
 pub(crate) use monitor::Monitor;
+pub(crate) use resolve::{Decided, Join, KeepApart, List, Resolve, ResolveCommand, Undo};
 pub(crate) use results::{Explain, Find, Graph, GraphFormat, ResultsArguments, WhichEntity};
 pub(crate) use serve::Serve;
 pub(crate) use stats::{StateFolder, Stats};
@@ -170,6 +172,8 @@ pub(crate) enum Command {
     Graph(Graph),
     /// Explain why names in the results mean one entity
     Explain(Explain),
+    /// Decide that entities of the results are one or are not, and take it back
+    Resolve(Resolve),
     /// Submit, watch and steer batches of documents
     Batch(Batch),
     /// Process batches and single tasks until stopped

@@ -1,6 +1,6 @@
 //! `compartment find`: a name in the results of documents.
 
-use compartment_documents::results::{Hit, Query, Unreadable, find};
+use compartment_documents::results::{Hit, Query, Unreadable, find, shown_name};
 
 use crate::args;
 use crate::exit_code::{CliError, ExitCode};
@@ -42,8 +42,10 @@ fn show(hit: &Hit) {
     let page = format!("p. {}", hit.page);
     let around = format!("{}{STRONG}{}{STRONG:#}{}", hit.around.before, hit.text, hit.around.after);
     let kind = serde_json::to_value(hit.kind).unwrap_or_default();
-    let entity = if hit.name == hit.text { String::new() } else { format!(": {}", hit.name) };
+    let name = shown_name(hit.kind, &hit.name);
+    let entity = if name == hit.text { String::new() } else { format!(": {name}") };
     let kind = kind.as_str().unwrap_or_default();
+    let kind = hit.stated.as_ref().map_or(kind.to_owned(), |stated| format!("{kind}, {stated}"));
     // Whether the rules or a model say it matters to whoever relies on it.
     let sure = hit.confidence.map(|percent| format!(" ({}: {percent} %)", hit.sources.join(", ")));
     let sure = sure.unwrap_or_default();

@@ -119,6 +119,7 @@ async fn submit(databases: &Databases, command: &Ingest) -> Result<ExitCode, Cli
         paths: command.paths.clone(),
         links: command.links,
         how: command.how.clone(),
+        decisions: None,
         open: false,
         dry_run: false,
         json: command.json,
@@ -304,6 +305,7 @@ fn relationship_name(kind: RelationshipKind) -> &'static str {
         RelationshipKind::JudgeCase => "judge – case",
         RelationshipKind::CaseCourt => "case – court",
         RelationshipKind::Cites => "cites",
+        RelationshipKind::Event => "event",
         RelationshipKind::MentionedTogether => "mentioned together",
         _ => "others",
     }

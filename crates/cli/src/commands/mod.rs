@@ -32,6 +32,7 @@ mod operations;
 mod orphans;
 mod plan;
 mod publishing;
+mod resolve;
 mod restore;
 mod serve;
 mod shell;
@@ -64,6 +65,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Find(command) => find::run(&command),
         Command::Graph(command) => graph::run(&command),
         Command::Explain(command) => explain::run(&command),
+        Command::Resolve(command) => resolve::run(&command),
         Command::Batch(command) => on_runtime(batch::run(general, command)),
         Command::Worker(command) => on_runtime(worker::run(general, command)),
         Command::Workers(command) => on_runtime(workers::run(general, command)),

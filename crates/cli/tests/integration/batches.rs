@@ -101,6 +101,51 @@ fn what_ingest_submits_is_what_a_worker_does() {
 
 #[test]
 #[ignore = "needs redis-server"]
+fn the_summary_of_a_batch_follows_its_decisions() {
+    run_test(async {
+        let fleet = Fleet::new(TestRedis::start().await, 4);
+        let wrong = fleet.path().join("wrong.txt");
+        std::fs::write(&wrong, "1 joins a b\n").unwrap();
+        let submit = |name: &str, file: &str| {
+            fleet.run(&["batch", "submit", name, "papers", "--decisions", file])
+        };
+        let refused = submit("a", "wrong.txt");
+        assert_eq!(refused.code, 9, "{}", refused.err);
+        assert!(refused.err.contains("line 1 is no decision"), "{}", refused.err);
+        let plain = fleet.run(&["ingest", "papers", "--json", "--out", "results"]);
+        let plain = &json(&plain)["entities"]["party"].as_u64().unwrap().clone();
+        let parties = fleet.run(&["find", "acorn", "--kind", "party", "--json"]);
+        let ids: std::collections::BTreeSet<String> = parties
+            .out
+            .lines()
+            .filter_map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["entity"]
+                    .as_str()
+                    .map(str::to_owned)
+            })
+            .collect();
+        let pair: Vec<&String> = ids.iter().take(2).collect();
+        std::fs::write(&wrong, format!("1 join {} {} x\n", pair[0], pair[1])).unwrap();
+        assert_eq!(submit("b", "wrong.txt").code, 0);
+        let worker = fleet.run(&["worker", "--batch", "b", "--until-finished"]);
+        assert_eq!(worker.code, 0, "{}", worker.err);
+        let databases = fleet.databases().await;
+        let key = compartment_documents::batch::BATCH_SUMMARY.key(&["b"]).unwrap();
+        let mut summary = None;
+        for _ in 0..200 {
+            summary = databases.read(&key).await.unwrap();
+            if summary.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let summary = serde_json::to_value(summary.unwrap()).unwrap();
+        assert_eq!(summary["entities"]["party"], plain - 1, "{summary}");
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
 fn a_single_task_is_worked_on_by_whoever_serves_its_stage() {
     run_test(async {
         let fleet = Fleet::new(TestRedis::start().await, 2);

@@ -85,3 +85,84 @@ fn every_form_of_a_name_is_explained() {
     let json: serde_json::Value = serde_json::from_str(&json.out).expect("it prints JSON");
     assert_eq!(json["forms"][0]["reason"], "same_name", "{json}");
 }
+
+const LETTER: &str = "UNITED STATES DISTRICT COURT\nNORTHERN DISTRICT OF CALIFORNIA\n\n\
+    QUILLON FREIGHT, INC.,\n\n          Plaintiff,\n\n     v.\n\n\
+    BASTIAN COLD STORAGE LLC,\n\n          Defendant.\n\nCase No. 4:24-cv-00999-JST\n\n\
+    Quillon Freight, Inc. (the “Company”) filed suit on May 12, 2021. The Company won a judgment of $1,200,000. \
+    See Morrow v. Teller, 31 F.3d 40 (1st Cir. 1994), aff'd, 515 U.S. 90 (1995).\n";
+
+/// The ids of the parties of this name.
+fn parties(folder: &Path, name: &str) -> std::collections::BTreeSet<String> {
+    let found = run(folder, &["find", name, "--kind", "party", "--json"]);
+    let ids = found.out.lines().filter_map(|line| {
+        let hit: serde_json::Value = serde_json::from_str(line).expect("it prints JSON lines");
+        hit["entity"].as_str().map(str::to_owned)
+    });
+    ids.collect()
+}
+
+#[test]
+fn a_merge_is_decided_followed_by_the_next_run_and_undone() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let folder = folder.path();
+    std::fs::create_dir_all(folder.join("papers")).expect("a folder can be made");
+    std::fs::write(folder.join("papers/letter.txt"), LETTER).expect("a file can be written");
+    ingested(folder);
+    let before = parties(folder, "quillon");
+    assert_eq!(before.len(), 1, "{before:?}");
+    let keep = ["resolve", "keep-apart", "Quillon Freight, Inc.", "--in", "letter.txt"];
+    let dry = run(folder, &[&keep[..], &["--dry-run"]].concat());
+    assert_eq!(dry.code, 0, "{}", dry.err);
+    assert!(
+        dry.out.contains("- Quillon Freight") && dry.out.contains("+ Quillon Freight"),
+        "{}",
+        dry.out
+    );
+    assert_eq!(parties(folder, "quillon"), before);
+    let done = run(folder, &keep);
+    assert_eq!((done.code, &done.out), (0, &dry.out), "{}", done.err);
+    let apart = parties(folder, "quillon");
+    assert_eq!(apart.len(), 2, "{apart:?}");
+    assert!(apart.is_superset(&before), "{apart:?}");
+    // The next run follows the decision.
+    ingested(folder);
+    assert_eq!(parties(folder, "quillon"), apart);
+    let own = apart.difference(&before).next().expect("there is a new one");
+    let explained = run(folder, &["explain", own]);
+    assert!(
+        explained.out.contains("1  alone  QUILLON FREIGHT, INC. | letter.txt"),
+        "{}",
+        explained.out
+    );
+    let join = ["resolve", "join", "Quillon Freight, Inc.", "Bastian Cold Storage, LLC"];
+    let unclear = run(folder, &join);
+    assert_eq!(unclear.code, 2, "{}", unclear.out);
+    let listed = run(folder, &["resolve", "list"]);
+    assert_eq!(listed.out.lines().count(), 1, "{}", listed.out);
+    assert_eq!(run(folder, &["resolve", "undo"]).code, 0);
+    assert_eq!(parties(folder, "quillon"), before);
+    assert_eq!(run(folder, &["resolve", "undo"]).code, 10);
+    assert_eq!(run(folder, &join).code, 0);
+    assert_eq!(parties(folder, "bastian"), parties(folder, "quillon"));
+}
+
+#[test]
+fn terms_events_and_treatments_are_shown_in_their_place() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let folder = folder.path();
+    std::fs::create_dir_all(folder.join("papers")).expect("a folder can be made");
+    std::fs::write(folder.join("papers/letter.txt"), LETTER).expect("a file can be written");
+    ingested(folder);
+    let explained = run(folder, &["explain", "quillon freight", "--kind", "party"]);
+    assert!(explained.out.contains("a term that the document defines for it"), "{}", explained.out);
+    let found = run(folder, &["find", "filed 2021"]);
+    assert!(found.out.contains("date, filed: 12 May 2021"), "{}", found.out);
+    let graph = run(folder, &["graph", "quillon freight", "--kind", "party"]);
+    assert!(graph.out.contains("filed: 12 May 2021  [letter.txt p. 1]"), "{}", graph.out);
+    let graph = run(folder, &["graph", "4:24-cv-00999", "--kind", "case"]);
+    assert!(graph.out.contains("judgment: USD 1,200,000  [letter.txt p. 1]"), "{}", graph.out);
+    assert!(graph.out.contains("Morrow v. Teller, 31 F.3d 40 (see)"), "{}", graph.out);
+    let graph = run(folder, &["graph", "morrow"]);
+    assert!(graph.out.contains("515 U.S. 90 (affirmed)"), "{}", graph.out);
+}

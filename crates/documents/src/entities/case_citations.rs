@@ -5,7 +5,9 @@ use super::case_names::{CaseName, bare_names, name_before};
 use super::citations::core_citations;
 use super::core_citation::{CoreCitation, year};
 use super::courts::court_in_parenthesis;
+use super::dates::month;
 use super::initials::Initials;
+use super::law_citations::one_line;
 use super::parentheticals::read_parenthetical;
 use super::persons::is_office_word;
 use super::pin_cites::pin_behind;
@@ -18,7 +20,7 @@ use crate::static_regex::static_regex;
 static_regex!(
     /// The parenthesis with court and year.
     paren_regex,
-    r"^,?\s{0,90}[\[(](?P<court>[^()\[\]]{0,110}?),?\s*(?:[A-Z][a-z]{2,8}\.?\s\d{1,2},?\s*|\d{1,2}/\d{1,2}/(?P<short>\d\d)\b)?(?:(?P<year>1[6-9]\d\d|20\d\d)(?:[-–]\d{2,4})?(?:,\s[^()\[\]]{1,40})?)?\s*[\])]"
+    r"^,?\s{0,90}[\[(](?P<court>[^()\[\]]{0,110}?),?\s*(?:(?P<month>[A-Z][a-z]{2,8}\.?)\s(?P<day>\d{1,2}),?\s*|(?P<month2>\d{1,2})/(?P<day2>\d{1,2})/(?P<short>\d\d)\b)?(?:(?P<year>1[6-9]\d\d|20\d\d)(?:[-–]\d{2,4})?(?:,\s[^()\[\]]{1,40})?)?\s*[\])]"
 );
 static_regex!(
     /// Notes of a short citation's page: `at 60 n.4`.
@@ -203,6 +205,10 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
             && let Some(digits) = paren.name("year").or(paren.name("short"))
         {
             parts.year = year(digits.as_str()).or(parts.year);
+            read_date(&paren, parts);
+            let extra = rest[..between].trim_matches([',', ' ', '\n', '\t']);
+            let has_words = extra.contains(char::is_alphabetic);
+            parts.extra = has_words.then(|| one_line(extra));
             if let Some(court) = court_in_parenthesis(&paren["court"], parts.reporter.as_deref()) {
                 parts.court = Some(court);
             }
@@ -221,6 +227,18 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
     }
     read_parenthetical(text, end, parts);
     parts.full_end = end;
+}
+
+/// The month and day of a parenthesis: `(D. Me. Mar. 3, 2010)`, `(1st Cir. 3/14/95)`.
+fn read_date(paren: &regex::Captures<'_>, parts: &mut CitationParts) {
+    let number =
+        |name: &str| paren.name(name).and_then(|digits| digits.as_str().parse::<u8>().ok());
+    let named = paren.name("month").and_then(|name| month(name.as_str()));
+    let month = named.and_then(|month| u8::try_from(month).ok()).or_else(|| number("month2"));
+    let day = number("day").or_else(|| number("day2"));
+    if let (Some(month @ 1..=12), Some(day @ 1..=31)) = (month, day) {
+        (parts.month, parts.day) = (Some(month), Some(day));
+    }
 }
 
 /// Parallel citations of one case share the facts that any of them has.
@@ -339,6 +357,16 @@ mod tests {
             );
         }
         assert_eq!(first(text).pin_cite.as_deref(), Some("15"));
+    }
+
+    #[test]
+    fn the_date_of_the_parenthesis_and_what_stands_before_it_are_kept() {
+        let parts = first("Roe v. Doe, 2010 WL 1234567, slip op. at 3 (D. Me. Mar. 14, 2010)");
+        assert_eq!((parts.year, parts.month, parts.day), (Some(2010), Some(3), Some(14)));
+        let parts = first("Roe v. Doe, 55 F.3d 12 (1st Cir. 3/14/95)");
+        assert_eq!((parts.month, parts.day), (Some(3), Some(14)));
+        let parts = first("Roe v. Doe, 55 F.3d 12, No. 94-1234 (1st Cir. 1995)");
+        assert_eq!((parts.extra.as_deref(), parts.day), (Some("No. 94-1234"), None));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::case_captions::{PREAMBLE, is_caption, is_role};
 use super::initials::Initials;
+use super::legal_forms::is_legal_form;
 use super::tables::words::{CONNECTORS, SIGNALS, is_abbreviation};
 use crate::static_regex::static_regex;
 
@@ -289,10 +290,8 @@ fn defendant_length(after: &str) -> usize {
             bare.trim_matches(['“', '”', '"', '(', ')', '[', ']', ',', '‘', '’', '.', ';', ':']);
         let lower = plain.to_lowercase();
         let capital = plain.starts_with(|c: char| c.is_uppercase());
-        let suffix = matches!(
-            lower.as_str(),
-            "inc" | "ltd" | "llc" | "llp" | "co" | "corp" | "jr" | "sr" | "n.a" | "l.l.c" | "et"
-        );
+        let suffix =
+            is_legal_form(&lower.replace('.', "")) || matches!(lower.as_str(), "jr" | "sr" | "et");
         if (previous_comma && !suffix) || lower == "supra" {
             break;
         }

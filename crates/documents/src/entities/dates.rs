@@ -109,7 +109,8 @@ fn number(digits: &str) -> u32 {
     digits.parse().unwrap_or(0)
 }
 
-fn month(name: &str) -> Option<u32> {
+/// The number of a month, from 1, by its name or an abbreviation of it.
+pub(super) fn month(name: &str) -> Option<u32> {
     const MONTHS: [&str; 12] =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let lower = name.to_lowercase();

@@ -1,33 +1,14 @@
 //! Drops mentions of judges and lawyers that name no such person: the beginning of a company's name (`Ann Roe` of
 //! `Ann Roe Inc.`), and a single word that is the given name of a lawyer.
 
+use super::legal_forms::ends_company;
 use crate::model::{EntityKind, Mention};
-
-/// Legal forms at the end of a company's name.
-const FORMS: [&str; 16] = [
-    "inc",
-    "llc",
-    "llp",
-    "lp",
-    "ltd",
-    "corp",
-    "corporation",
-    "company",
-    "co",
-    "incorporated",
-    "limited",
-    "plc",
-    "bank",
-    "trust",
-    "na",
-    "association",
-];
 
 /// Removes the judges and lawyers whose name is a company's, or the given name of a lawyer.
 pub(super) fn drop_namesakes(found: &mut Vec<Mention>) {
     let companies: Vec<Vec<String>> = distinct(found, EntityKind::Party)
         .into_iter()
-        .filter(|words| words.last().is_some_and(|last| FORMS.contains(&last.as_str())))
+        .filter(|words| words.last().is_some_and(|last| ends_company(last)))
         .collect();
     let lawyers = distinct(found, EntityKind::Lawyer);
     let judges = distinct(found, EntityKind::Judge);

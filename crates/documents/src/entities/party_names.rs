@@ -1,5 +1,6 @@
 //! Splits one side of a caption into names: `ACME, INC., a Utopia corporation; JOHN ROE, in his official capacity`.
 
+use super::legal_forms::ends_company;
 use super::persons::is_person;
 use crate::static_regex::static_regex;
 
@@ -173,36 +174,10 @@ fn is_place(text: &str) -> bool {
 
 /// Whether the name ends in the form of a company.
 fn has_legal_form(text: &str) -> bool {
-    const FORMS: [&str; 24] = [
-        "inc",
-        "incorporated",
-        "llc",
-        "llp",
-        "lp",
-        "ltd",
-        "limited",
-        "corp",
-        "corporation",
-        "company",
-        "co",
-        "pc",
-        "plc",
-        "pllc",
-        "na",
-        "sa",
-        "ag",
-        "gmbh",
-        "trust",
-        "association",
-        "bank",
-        "partnership",
-        "nv",
-        "bv",
-    ];
     let last = text.split_whitespace().next_back().unwrap_or_default();
     let bare: String =
         last.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
-    FORMS.contains(&bare.as_str())
+    ends_company(&bare)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::sync::Once;
 
 use super::{
-    back_references, case_citations, courts, dates, docket_numbers, judges, lawyers, money,
-    parties, statutes,
+    back_references, case_citations, courts, dates, docket_numbers, events, judges, lawyers, money,
+    parties, signals, statutes, term_uses, treatments,
 };
 
 /// A made-up paper for trying every expression.
@@ -24,7 +24,9 @@ Filed: March 3, 2021
 Represented by:
 Jane V. Doe, Esq., counsel for the plaintiff
 
-Roe v. Mills, 410 U.S. 113, 115 (1973); 42 U.S.C. § 1983; Ohio Rev. Code § 2305.10; Id. at 116. In re
+Acme Mills, Inc. (the “Company”) filed suit on March 3, 2021. The Company paid damages of $5.
+
+See Roe v. Mills, 410 U.S. 113, 115 (1973), aff'd, 5 U.S. 7 (1974) (quoting Doe, 3 U.S. 4); 42 U.S.C. § 1983; Ohio Rev. Code § 2305.10; Id. at 116. In re
 Doe, supra. Section 5 of the Clean Air Act. He paid $5,000 on 3 May 2020.
 ";
 
@@ -49,5 +51,20 @@ fn try_all() {
     courts::courts(PAPER);
     statutes::statutes(PAPER);
     parties::parties(PAPER);
+    joined();
     back_references::back_references(PAPER, &case_citations::case_citations(PAPER));
+}
+
+/// Tries what reads the text around the mentions of all kinds.
+fn joined() {
+    let mut found = money::money(PAPER);
+    found.extend(dates::dates(PAPER));
+    found.extend(parties::parties(PAPER));
+    found.extend(case_citations::case_citations(PAPER));
+    found.sort_by_key(|one| (one.start, one.end));
+    found.extend(term_uses::term_uses(PAPER, &found));
+    let order: Vec<usize> = (0..found.len()).filter(|at| found[*at].citation().is_some()).collect();
+    signals::signals(PAPER, &mut found, &order);
+    treatments::treatments(PAPER, &mut found, &order);
+    events::events(PAPER, &mut found);
 }

@@ -2,6 +2,7 @@
 
 use super::court_rules::court_rules;
 use super::law_citations::{law_citations, one_line, section_end};
+use super::legislation::legislation;
 use super::section_lists::further_sections;
 use super::section_of_code::section_of_code;
 use super::windows::windows;
@@ -58,6 +59,7 @@ pub(super) fn statutes(text: &str) -> Vec<Mention> {
     cfr(text, &mut found);
     public_laws(text, &mut found);
     found.extend(court_rules(text));
+    found.extend(legislation(text));
     taken.extend(found.iter().map(|m: &Mention| {
         (m.start, m.citation().map_or(m.end, |parts| parts.full_end.max(m.end)))
     }));

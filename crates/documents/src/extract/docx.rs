@@ -9,7 +9,7 @@ use zip::ZipArchive;
 use super::ExtractOptions;
 use super::encoding::SAVE_AS;
 use crate::error::DocumentError;
-use crate::model::{ExtractedText, PageSpan, TextSource};
+use crate::model::{ExtractedText, FOOTNOTE_END, FOOTNOTE_START, PageSpan, TextSource};
 
 /// The bytes that an archive begins with.
 pub(super) const SIGNATURE: &[u8] = b"PK\x03\x04";
@@ -194,6 +194,7 @@ impl Part<'_> {
             "br" | "cr" => self.push("\n"),
             "noBreakHyphen" => self.push("-"),
             "lastRenderedPageBreak" => self.end_page(),
+            "footnote" | "endnote" => self.text.text.push(FOOTNOTE_START),
             _ => {}
         }
     }
@@ -206,6 +207,7 @@ impl Part<'_> {
         match element {
             "t" => self.is_text = false,
             "p" => self.push("\n"),
+            "footnote" | "endnote" => self.end_note(),
             "tc" => self.end_cell('\t'),
             "tr" => self.end_cell('\n'),
             _ => {}
@@ -217,6 +219,19 @@ impl Part<'_> {
         if !self.text.text[self.text.page..].trim().is_empty() {
             self.push("\n");
             self.text.end_page();
+        }
+    }
+
+    /// Ends a note; the lines that Word draws between text and notes are notes without text.
+    fn end_note(&mut self) {
+        let text = &mut self.text.text;
+        let start = text.rfind(FOOTNOTE_START).unwrap_or(text.len());
+        if text[start..].trim().is_empty() {
+            text.truncate(start);
+        } else {
+            text.truncate(text.trim_end().len());
+            text.push(FOOTNOTE_END);
+            text.push('\n');
         }
     }
 

@@ -129,6 +129,7 @@ mod tests {
                 end_x: x + 5.0 * text.len() as f64,
                 y,
                 size: 10.0,
+                letters: (10.0, 1),
                 text: text.to_owned(),
             })
             .collect();

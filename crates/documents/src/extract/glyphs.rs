@@ -44,7 +44,7 @@ pub(super) struct GlyphCollector<'c> {
 const UNITS_PER_EM: f64 = 1000.0;
 
 /// More glyphs than any real page has; a page with more is not read further.
-const MAX_GLYPHS: usize = 400_000;
+pub(super) const MAX_GLYPHS: usize = 400_000;
 
 impl<'c> GlyphCollector<'c> {
     pub(super) fn new(cancelled: &'c AtomicBool) -> Self {

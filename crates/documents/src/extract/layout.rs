@@ -8,7 +8,10 @@ pub(super) struct Segment {
     pub(super) x: f64,
     pub(super) end_x: f64,
     pub(super) y: f64,
+    /// The largest type in it.
     pub(super) size: f64,
+    /// The sum of the sizes of its letters, and their number.
+    pub(super) letters: (f64, usize),
     pub(super) text: String,
 }
 
@@ -23,6 +26,14 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn x(&self) -> f64 {
         self.segments.first().map_or(0.0, |segment| segment.x)
+    }
+
+    /// The mean size of the letters: a sign or a mark may be of other type than the line.
+    pub(super) fn mean_size(&self) -> f64 {
+        let (sum, count) = self.segments.iter().fold((0.0, 0), |(sum, count), segment| {
+            (sum + segment.letters.0, count + segment.letters.1)
+        });
+        if count == 0 { self.size } else { sum / count as f64 }
     }
 
     /// The text of the line; a wide gap becomes three spaces, which captions need.
@@ -111,12 +122,15 @@ fn segments(mut glyphs: Vec<PlacedGlyph>) -> Vec<Segment> {
                 last.text.push_str(&glyph.text);
                 last.end_x = last.end_x.max(glyph.end_x);
                 last.size = last.size.max(glyph.size);
+                last.letters.0 += glyph.size;
+                last.letters.1 += 1;
             }
             None => segments.push(Segment {
                 x: glyph.x,
                 end_x: glyph.end_x,
                 y: glyph.y,
                 size: glyph.size,
+                letters: (glyph.size, 1),
                 text: glyph.text.clone(),
             }),
         }
@@ -174,6 +188,8 @@ fn join_touching(line: &mut Line) {
                 last.text.push_str(&segment.text);
                 last.end_x = last.end_x.max(segment.end_x);
                 last.size = last.size.max(segment.size);
+                last.letters.0 += segment.letters.0;
+                last.letters.1 += segment.letters.1;
             }
             _ => joined.push(segment),
         }

@@ -3,6 +3,8 @@
 mod docx;
 mod email;
 mod encoding;
+mod footnotes;
+mod form_fields;
 mod furniture;
 mod glyphs;
 mod html;

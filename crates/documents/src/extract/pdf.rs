@@ -19,9 +19,9 @@ use super::glyphs::GlyphCollector;
 use super::layout::Line;
 use super::ocr::{GrayImage, LeftToService, OcrEngine, OcrProgram, OcrStarter};
 use super::pdf_end::{self, End};
-use super::{ExtractOptions, furniture, layout};
+use super::{ExtractOptions, footnotes, form_fields, furniture, layout};
 use crate::error::DocumentError;
-use crate::model::{ExtractedText, PageSpan, TextSource};
+use crate::model::{ExtractedText, FOOTNOTE_END, FOOTNOTE_START, PageSpan, TextSource};
 
 /// Stack size of the reading thread: parsers recurse over nested objects, and a main thread's stack
 /// would overflow before their own limits apply.
@@ -206,6 +206,7 @@ impl Worker {
         let transform = hayro::kurbo::Affine::new(page.initial_transform(true).as_coeffs());
         let mut context = Context::new(transform, bbox, cache, page.xref(), settings.clone());
         interpret_page(page, &mut context, &mut collector);
+        form_fields::add_values(page, transform, &mut collector.glyphs);
         let unknown = collector.unknown;
         let pictures =
             Pictures { share: collector.image_area / page_area.max(1.0), paths: collector.paths };
@@ -317,6 +318,7 @@ fn assemble(pages: Vec<PageText>, is_attachment: bool) -> Result<ExtractedText, 
         read.push(text);
     }
     furniture::drop_running_heads(&mut layers);
+    let body = footnotes::body_size(&layers);
     let mut text = String::new();
     let mut spans = Vec::with_capacity(total);
     for (lines, ocr_text) in layers.iter().zip(read) {
@@ -326,7 +328,7 @@ fn assemble(pages: Vec<PageText>, is_attachment: bool) -> Result<ExtractedText, 
         let start = text.len();
         match ocr_text {
             Some(page) => text.push_str(page.trim_matches(['\n', '\u{c}', ' '])),
-            None => push_lines(&mut text, lines),
+            None => push_lines(&mut text, lines, body),
         }
         spans.push(PageSpan { start, end: text.len() });
     }
@@ -351,16 +353,19 @@ fn assemble(pages: Vec<PageText>, is_attachment: bool) -> Result<ExtractedText, 
     Ok(ExtractedText { text, pages: spans, source, warnings, unread })
 }
 
-/// Appends lines as text: words hyphenated at a line's end are joined, and wider spacing becomes a
+/// Appends lines as text, with marks around footnotes: words hyphenated at a line's end are joined, and wider spacing becomes a
 /// blank line.
-fn push_lines(text: &mut String, lines: &[Line]) {
+fn push_lines(text: &mut String, lines: &[Line], body: f64) {
+    let notes = footnotes::footnotes(lines, body);
+    let mut notes = notes.iter().peekable();
     let mut gaps: Vec<f64> =
         lines.windows(2).map(|pair| pair[1].y - pair[0].y).filter(|gap| *gap > 0.0).collect();
     gaps.sort_by(f64::total_cmp);
     let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(f64::INFINITY);
     let mut previous: Option<f64> = None;
-    for line in lines {
+    for (at, line) in lines.iter().enumerate() {
         let content = line.text();
+        let note = notes.peek().is_some_and(|note| note.contains(&at));
         if let Some(y) = previous {
             let gap = line.y - y;
             let cut = text.strip_suffix('-').is_some_and(|rest| {
@@ -377,7 +382,13 @@ fn push_lines(text: &mut String, lines: &[Line]) {
                 }
             }
         }
+        if notes.peek().is_some_and(|note| note.start == at) {
+            text.push(FOOTNOTE_START);
+        }
         text.push_str(&content);
+        if note && notes.next_if(|note| note.end == at + 1).is_some() {
+            text.push(FOOTNOTE_END);
+        }
         previous = Some(line.y);
     }
 }

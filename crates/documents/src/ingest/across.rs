@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::report::IngestReport;
 use super::{IngestError, Processed, Run};
-use crate::files::DocumentFile;
+use crate::files::{DocumentFile, read_decisions};
 use crate::model::Relationship;
-use crate::resolve::{DocumentEntities, Resolution, resolve_across};
+use crate::relate::{RelateOptions, relate};
+use crate::resolve::{Decisions, DocumentEntities, Resolution, resolve_across_with, resolve_with};
 use crate::set_summary::SetSummary;
 use crate::stages::{ACROSS, CANONICAL_ENTITIES};
 
@@ -39,14 +40,20 @@ pub(super) async fn across(
         parts.files.push(document.file);
     }
     let started = Instant::now();
+    let (folder, relate) = (run.options.out.clone(), run.options.relate);
     let work = tokio::task::spawn_blocking(move || {
-        let resolution = resolve_across(&parts.entities);
+        let decisions = match &folder {
+            Some(folder) => read_decisions(folder).map_err(|error| (folder.clone(), error))?,
+            None => Decisions::default(),
+        };
+        keep_apart(&mut parts, &decisions, &relate)?;
+        let resolution = resolve_across_with(&parts.entities, &decisions);
         for relationships in &mut parts.relationships {
             resolution.rename(relationships);
         }
-        (resolution, parts)
+        Ok((resolution, parts, decisions))
     });
-    let (resolution, parts) = work.await.map_err(|error| {
+    let worked: Result<_, (PathBuf, std::io::Error)> = work.await.map_err(|error| {
         let error = compartment_core::Error::new(
             ErrorKind::Unsupported,
             "resolve across documents",
@@ -54,12 +61,14 @@ pub(super) async fn across(
         );
         run.store_error(error, done)
     })?;
+    let (resolution, parts, decisions) =
+        worked.map_err(|(path, error)| IngestError::Output { path, error })?;
     let busy = started.elapsed() / u32::try_from(parts.names.len().max(1)).unwrap_or(u32::MAX);
     let summary = SetSummary::of(&resolution, &parts.relationships);
     report.entities = summary.entities;
     report.relationships = summary.relationships;
     report.foremost = summary.foremost;
-    let version = set_version(&parts.entities);
+    let version = set_version(&parts.entities, &decisions);
     for at in 0..parts.names.len() {
         let origin = keep(run, &resolution, &parts, at, &version).await;
         run.progress.done(ACROSS, origin, busy);
@@ -72,11 +81,44 @@ pub(super) async fn across(
     }
 }
 
-/// Identifies the set of documents, which determines the resolution.
-fn set_version(documents: &[DocumentEntities]) -> String {
+/// Takes apart, in the documents that name both, what people keep apart: the files of these documents are written
+/// again.
+fn keep_apart(
+    parts: &mut Parts,
+    decisions: &Decisions,
+    options: &RelateOptions,
+) -> Result<(), (PathBuf, std::io::Error)> {
+    for at in 0..parts.names.len() {
+        let Some(path) = &parts.files[at] else { continue };
+        if !parts.entities[at].entities.iter().any(|one| decisions.keeps_apart(&one.id)) {
+            continue;
+        }
+        let again = || {
+            let file = DocumentFile::read(path)?;
+            let mentions = file.mentions.into_iter().map(|one| one.mention).collect();
+            let mut entities = resolve_with(&file.content_hash, mentions, decisions);
+            let related = relate(&entities, options);
+            let draft = DocumentFile::draft(&file.document, file.text, &entities, related.clone());
+            draft.write(path)?;
+            entities.mentions = Vec::new();
+            entities.links = Vec::new();
+            Ok((entities, related))
+        };
+        let again = again().map_err(|error: std::io::Error| (path.clone(), error))?;
+        (parts.entities[at], parts.relationships[at]) = again;
+    }
+    Ok(())
+}
+
+/// Identifies the set of documents and the decisions on it, which determine the resolution.
+fn set_version(documents: &[DocumentEntities], decisions: &Decisions) -> String {
     let mut hashes: Vec<&str> = documents.iter().map(|d| d.document.as_str()).collect();
     hashes.sort_unstable();
-    let digest = Sha256::digest(hashes.join(","));
+    let mut known = hashes.join(",");
+    if !decisions.is_empty() {
+        known.push_str(&decisions.to_text());
+    }
+    let digest = Sha256::digest(known);
     let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("2-{hex}")
 }

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::names::{PersonName, is_organisation, is_shouted, person};
+use super::alike::{SCOPE, from_key, join_people, join_spellings};
+use super::decisions::Decisions;
+use super::names::{is_organisation, is_shouted};
 use super::{DocumentEntities, Groups, cases, entity_id};
 use crate::model::{CanonicalEntity, EntityKind, Relationship};
 
@@ -52,12 +54,21 @@ impl Resolution {
 /// word, if nothing else matches, and cases by the forms of their docket number. The cost is that of sorting the distinct
 /// keys.
 pub fn resolve_across(documents: &[DocumentEntities]) -> Resolution {
+    resolve_across_with(documents, &Decisions::default())
+}
+
+/// As [`resolve_across`], with what people have decided: whoever is joined by them is one, and whoever is kept apart is
+/// not joined by any rule. The other entities keep their ids.
+pub fn resolve_across_with(documents: &[DocumentEntities], decisions: &Decisions) -> Resolution {
     let cases = cases::joined(&documents.iter().filter_map(own_case).collect());
     let mut distinct = Distinct::new();
     for (document, entities) in documents.iter().enumerate() {
         let case = own_case(entities).and_then(|key| cases.get(key).copied());
         for (local, (entity, key)) in entities.entities.iter().zip(&entities.keys).enumerate() {
             let key = match entity.kind {
+                _ if decisions.is_alone(&entity.id, &entities.document) => {
+                    Cow::Owned(format!("{key}{SCOPE}{}", entities.document))
+                }
                 EntityKind::Case => Cow::Borrowed(cases.get(key.as_str()).copied().unwrap_or(key)),
                 kind if is_scoped(kind, key) => {
                     let scope = case.unwrap_or(&entities.document);
@@ -72,10 +83,44 @@ pub fn resolve_across(documents: &[DocumentEntities]) -> Resolution {
         distinct.keys().map(|(kind, key)| (*kind, key.as_ref())).collect();
     let members: Vec<&[(usize, usize)]> = distinct.values().map(Vec::as_slice).collect();
     let mut groups = Groups::new(keys.len());
+    decided(&keys, decisions, &mut groups);
     join_people(&keys, &mut groups);
     join_family_names(documents, &members, &keys, &cases, &mut groups);
     join_spellings(&keys, &mut groups);
-    build(documents, &members, &keys, &mut groups)
+    build(documents, &members, &keys, decisions, &mut groups)
+}
+
+/// Applies what people have decided, before any rule.
+fn decided(keys: &[(EntityKind, &str)], decisions: &Decisions, groups: &mut Groups) {
+    if decisions.is_empty() {
+        return;
+    }
+    let mut by_id: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, (kind, key)) in keys.iter().enumerate() {
+        by_id.entry(entity_id(*kind, key)).or_default().push(at);
+    }
+    // A family name is kept apart from a person in every case.
+    let mut by_name = by_id.clone();
+    for (at, (kind, key)) in keys.iter().enumerate() {
+        if let Some((name, _)) = key.split_once(SCOPE) {
+            by_name.entry(entity_id(*kind, name)).or_default().push(at);
+        }
+    }
+    let places = |ids: &HashMap<String, Vec<usize>>, one: &str, other: &str| {
+        let (one, other) = (ids.get(one)?, ids.get(other)?);
+        let pair = |a: &usize| other.iter().map(|b| (*a, *b)).collect::<Vec<_>>();
+        Some(one.iter().flat_map(pair).collect::<Vec<_>>())
+    };
+    for (one, other) in decisions.apart() {
+        for (a, b) in places(&by_name, one, other).into_iter().flatten() {
+            groups.keep_apart(a, b);
+        }
+    }
+    for (one, other) in decisions.joined() {
+        for (a, b) in places(&by_id, one, other).into_iter().flatten() {
+            groups.join(a, b);
+        }
+    }
 }
 
 /// The key of the case that a document belongs to.
@@ -85,9 +130,6 @@ fn own_case(document: &DocumentEntities) -> Option<&str> {
 
 /// For each key, the entities that have it: indexes of the document, and of the entity in it.
 type Distinct<'k> = BTreeMap<(EntityKind, Cow<'k, str>), Vec<(usize, usize)>>;
-
-/// Separates a name from the case in which it means one entity, in the entity's key.
-const SCOPE: char = '@';
 
 /// Whether the key means one entity only within its case: that of a person who is known by a family name only, or of a
 /// court without its place.
@@ -129,95 +171,11 @@ fn join_family_names(
     }
 }
 
-/// Joins `F. Roe` and `Frank A. Roe` if only one person of the set matches the short form.
-fn join_people(keys: &[(EntityKind, &str)], groups: &mut Groups) {
-    let mut families: BTreeMap<(EntityKind, String), Vec<(usize, PersonName)>> = BTreeMap::new();
-    for (at, (kind, key)) in keys.iter().enumerate() {
-        if matches!(kind, EntityKind::Judge | EntityKind::Lawyer) && !key.contains(SCOPE) {
-            let name = from_key(key);
-            families.entry((*kind, name.family.clone())).or_default().push((at, name));
-        }
-    }
-    for members in families.into_values() {
-        // A family name that is so frequent in the set does not identify anyone.
-        if members.len() > 64 {
-            continue;
-        }
-        for (at, name) in &members {
-            // A family name alone is not enough to join across documents.
-            if name.given.is_empty() {
-                continue;
-            }
-            let fits: Vec<&(usize, PersonName)> = members
-                .iter()
-                .filter(|(other, full)| {
-                    other != at
-                        && !full.given.is_empty()
-                        && full.fullness() >= name.fullness()
-                        && name.is_compatible(full)
-                })
-                .collect();
-            let agree = fits.iter().all(|(_, a)| fits.iter().all(|(_, b)| a.is_compatible(b)));
-            if agree {
-                for (other, _) in fits {
-                    groups.join(*at, *other);
-                }
-            }
-        }
-    }
-}
-
-/// Parses a person's key, `roe frank a,jr`.
-fn from_key(key: &str) -> PersonName {
-    let (names, suffix) =
-        key.split_once(',').map_or((key, None), |(names, suffix)| (names, Some(suffix)));
-    let mut words = names.split(' ');
-    let family = words.next().unwrap_or_default();
-    let ordered: Vec<&str> = words.chain(std::iter::once(family)).collect();
-    let mut name = person(&ordered.join(" "));
-    name.suffix = suffix.map(str::to_owned);
-    name
-}
-
-/// Maximum number of typing errors (optimal string alignment distance) between two spellings of one name:
-/// one per twelve letters, at most two.
-pub(super) fn slips(length: usize) -> usize {
-    (length / 12).min(2)
-}
-
-/// Number of neighbours in the sorted list that a name is compared with.
-const NEIGHBOURS: usize = 6;
-
-/// Joins misspelt names of companies; names of people are too short for this.
-fn join_spellings(keys: &[(EntityKind, &str)], groups: &mut Groups) {
-    for (at, (kind, key)) in keys.iter().enumerate() {
-        if *kind != EntityKind::Party || key.len() < 12 || !is_organisation(key) {
-            continue;
-        }
-        for (other, (other_kind, other_key)) in
-            keys.iter().enumerate().skip(at + 1).take(NEIGHBOURS)
-        {
-            if other_kind != kind {
-                break;
-            }
-            let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-            // Fund III is not Fund II, and District 5 is not District 6, so numbers must match.
-            let last = |text: &str| text.rsplit(' ').next().unwrap_or_default().to_owned();
-            if digits(key) == digits(other_key)
-                && (last(key) == last(other_key))
-                && other_key.len() >= 12
-                && strsim::osa_distance(key, other_key) <= slips(key.len().min(other_key.len()))
-            {
-                groups.join(at, other);
-            }
-        }
-    }
-}
-
 fn build(
     documents: &[DocumentEntities],
     members: &[&[(usize, usize)]],
     keys: &[(EntityKind, &str)],
+    decisions: &Decisions,
     groups: &mut Groups,
 ) -> Resolution {
     let mut grouped: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -250,7 +208,9 @@ fn build(
             named_in.insert(&documents[document].document);
             count += entity.mention_count;
             links[document][local] = index;
-            if is_scoped(kind, &documents[document].keys[local]) {
+            if is_scoped(kind, &documents[document].keys[local])
+                || decisions.is_alone(&entity.id, &documents[document].document)
+            {
                 let place = (documents[document].document.clone(), entity.id.clone());
                 scoped.insert(place, index);
                 continue;
@@ -289,7 +249,7 @@ mod tests {
     use crate::entities::mentions;
     use crate::model::RelationshipKind;
     use crate::relate::{RelateOptions, relate};
-    use crate::resolve::resolve;
+    use crate::resolve::{Ruling, resolve};
 
     fn set() -> Vec<DocumentEntities> {
         let texts = [
@@ -365,6 +325,41 @@ mod tests {
         let cases: Vec<&str> =
             resolution.entities.iter().filter(numbered).map(|one| one.name.as_str()).collect();
         assert_eq!(cases.len(), 2, "{cases:?}");
+    }
+
+    #[test]
+    fn decisions_keep_apart_and_join_and_leave_the_others_alone() {
+        let documents = set();
+        let before = resolve_across(&documents);
+        let ids = |resolution: &Resolution, kind| -> Vec<String> {
+            let of_kind = resolution.entities.iter().filter(|one| one.kind == kind);
+            of_kind.map(|one| one.id.clone()).collect()
+        };
+        let id = |name: &str| entity_id(EntityKind::Party, &super::super::names::party_key(name));
+        let mut decisions = Decisions::default();
+        let (right, wrong) =
+            (id("Acme Widget Manufacturing, Inc."), id("Acme Widgit Manufacturing, Inc."));
+        let number = decisions.add(Ruling::KeepApart, &right, &wrong, "");
+        let apart = resolve_across_with(&documents, &decisions);
+        assert_eq!(ids(&apart, EntityKind::Party).len(), ids(&before, EntityKind::Party).len() + 1);
+        assert_eq!(ids(&apart, EntityKind::Case), ids(&before, EntityKind::Case));
+        assert_eq!(ids(&apart, EntityKind::Judge), ids(&before, EntityKind::Judge));
+        decisions.add(Ruling::Join, &id("John Roe"), &id("Jane Roe"), "");
+        let joined = resolve_across_with(&documents, &decisions);
+        assert_eq!(ids(&joined, EntityKind::Party).len(), ids(&before, EntityKind::Party).len());
+        decisions.undo(Some(number));
+        decisions.undo(None);
+        assert_eq!(resolve_across_with(&documents, &decisions), before);
+        // One name in two documents may be two people.
+        decisions.add(Ruling::Alone, &id("John Roe"), "d0", "");
+        let alone = resolve_across_with(&documents, &decisions);
+        let roe = alone.entity_of(
+            &documents,
+            0,
+            documents[0].mentions.iter().position(|one| one.normal == "John Roe").unwrap(),
+        );
+        assert_eq!(roe.unwrap().documents, ["d0"]);
+        assert!(!ids(&before, EntityKind::Party).contains(&roe.unwrap().id));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::Groups;
 use super::names::{NAMESAKES, party_key};
 use super::pins::pin_fits;
-use crate::entities::citation_key;
+use crate::entities::{citation_key, usual_code};
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 
 /// Names that so many parties bear that they tell nothing of a case when they stand alone.
@@ -248,14 +248,28 @@ fn key(mention: &Mention, parts: &CitationParts) -> Option<String> {
             Some(citation_key(parts.volume.as_deref(), reporter, Some(&page)))
         }
         // `§ 2` alone may belong to any code, so it is neither joined nor a source.
-        CitationForm::Statute | CitationForm::Regulation | CitationForm::Constitution => {
-            parts.reporter.as_ref().map(|_| letters(&mention.normal))
+        CitationForm::Statute
+        | CitationForm::Regulation
+        | CitationForm::Constitution
+        | CitationForm::Legislative => {
+            let reporter = parts.reporter.as_deref()?;
+            let rest = mention.normal.strip_prefix(reporter);
+            Some(match rest {
+                Some(rest) => format!("{}{}", law_key(reporter), letters(rest)),
+                None => letters(&mention.normal.replacen(reporter, &law_key(reporter), 1)),
+            })
         }
         CitationForm::Reference if mention.kind == EntityKind::Case => {
             Some(format!("name|{}", name_key(parts)))
         }
         _ => None,
     }
+}
+
+/// The one key of a law: codes are cited by their initials too, and the annotated edition has the same sections.
+fn law_key(reporter: &str) -> String {
+    let key = letters(usual_code(reporter).unwrap_or(reporter));
+    key.strip_suffix("ann").map_or(key.clone(), str::to_owned)
 }
 
 fn name_key(parts: &CitationParts) -> String {
@@ -265,4 +279,28 @@ fn name_key(parts: &CitationParts) -> String {
 
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::entities::mentions;
+    use crate::model::EntityKind;
+    use crate::resolve::resolve;
+
+    fn laws(text: &str) -> usize {
+        let document = resolve("d", mentions(text));
+        document.entities.iter().filter(|one| one.kind == EntityKind::Citation).count()
+    }
+
+    #[test]
+    fn a_law_is_one_by_its_name_its_initials_and_its_annotated_edition() {
+        assert_eq!(
+            laws(
+                "See Ariz. Rev. Stat. § 13-1105; A.R.S. § 13-1105; Ariz. Rev. Stat. Ann. § 13-1105."
+            ),
+            1
+        );
+        assert_eq!(laws("See Ohio Rev. Code § 2305.10; Ohio Rev. Code Ann. § 2305.10."), 1);
+        assert_eq!(laws("See Ohio Rev. Code § 2305.10; Ohio Rev. Code § 2305.11."), 2);
+    }
 }

@@ -10,7 +10,9 @@ use crate::model::{CitationForm, EntityKind, Mention};
 /// authorities stays unresolved (Bluebook rules 4.1, 4.2 and 10.9).
 ///
 /// `Id.` means the authority cited just before. A citation inside the parenthesis of another is passed over. `Id.` has no
-/// source if its pin cannot lie in that authority, or if the citation before it has none.
+/// source if its pin cannot lie in that authority, or if the citation before it has none. Footnotes are apart: `Id.` in
+/// the body passes them over, and `Id.` in a footnote means an authority of that footnote, or the only one of the footnote
+/// before (Bluebook rule 4.1).
 pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
     let mut order: Vec<usize> = (0..mentions.len())
         .filter(|at| {
@@ -24,15 +26,15 @@ pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
     let mut whole = Authorities::read(mentions, &order);
     order.iter().for_each(|at| whole.cite(mentions, *at));
     let mut sources: Vec<Option<usize>> = vec![None; mentions.len()];
-    // The source of the previous citation, none if that is unresolved.
-    let mut last: Option<usize> = None;
-    // Explanations that are still open, with the source of the citation that they explain.
-    let mut explained: Vec<(usize, Option<usize>)> = Vec::new();
+    let mut body = Thread::default();
+    let mut notes = Notes::default();
     for &at in &order {
         let Some(parts) = mentions[at].citation() else { continue };
-        while let Some((_, source)) = explained.pop_if(|(end, _)| *end <= mentions[at].start) {
-            last = source;
-        }
+        let thread = match parts.footnote {
+            Some(number) => notes.thread(number),
+            None => &mut body,
+        };
+        thread.close(mentions[at].start);
         let named = || parts.antecedent.as_deref().and_then(|name| authorities.named(name));
         let source = match parts.form {
             CitationForm::ShortCase => authorities.short(mentions, parts),
@@ -40,7 +42,8 @@ pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
             CitationForm::Reference if mentions[at].kind == EntityKind::Citation => {
                 named().or_else(|| parts.antecedent.as_deref().and_then(|name| whole.named(name)))
             }
-            CitationForm::Id => last
+            CitationForm::Id => thread
+                .last
                 .filter(|source| authorities.has_pin(mentions, *source, parts.pin_cite.as_deref())),
             _ => {
                 authorities.cite(mentions, at);
@@ -50,13 +53,60 @@ pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
         sources[at] = source;
         // A bare name in running text does not come between a citation and its `Id.`
         if mentions[at].kind == EntityKind::Citation {
-            last = source;
+            thread.last = source;
+            thread.cited.push(source);
             if let Some(end) = parts.parenthetical_end {
-                explained.push((end, source));
+                thread.explained.push((end, source));
             }
         }
     }
     sources
+}
+
+/// The citations of the body, or of a footnote, as `Id.` sees them.
+#[derive(Default)]
+struct Thread {
+    /// The source of the previous citation, none if that is unresolved.
+    last: Option<usize>,
+    /// Explanations that are still open, with the source of the citation that they explain.
+    explained: Vec<(usize, Option<usize>)>,
+    /// The sources so far.
+    cited: Vec<Option<usize>>,
+}
+
+impl Thread {
+    /// Closes the explanations that end before byte `start`.
+    fn close(&mut self, start: usize) {
+        while let Some((_, source)) = self.explained.pop_if(|(end, _)| *end <= start) {
+            self.last = source;
+        }
+    }
+
+    /// The only source that was cited.
+    fn only(&self) -> Option<usize> {
+        let first = *self.cited.first()?;
+        first.filter(|_| self.cited.iter().all(|other| *other == first))
+    }
+}
+
+/// The footnote that is being read.
+#[derive(Default)]
+struct Notes {
+    number: u32,
+    thread: Thread,
+}
+
+impl Notes {
+    /// The thread of the footnote with this number.
+    fn thread(&mut self, number: u32) -> &mut Thread {
+        if number != self.number {
+            // The only authority of the footnote before is the one that an `Id.` here continues.
+            let before = self.thread.only().filter(|_| number == self.number + 1);
+            self.thread = Thread { last: before, ..Thread::default() };
+            self.number = number;
+        }
+        &mut self.thread
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +188,25 @@ mod tests {
         ] {
             assert_eq!(*numbers(&format!("{TWO}{id}")).last().unwrap(), source, "{id}");
         }
+    }
+
+    #[test]
+    fn footnotes_are_apart() {
+        let note = |text: &str| format!("\u{2028}{text}\u{2029}\n");
+        let one = "Morrow v. Teller, 31 F.3d 40 (1st Cir. 1994).";
+        let two = "Vance v. Yost, 31 F.3d 90 (1st Cir. 1994).";
+        // The body passes over the note at the foot of the page before.
+        let text = format!("{one}\n{}Id. at 42.", note(&format!("1 See {two}")));
+        assert_eq!(numbers(&text), [Some(0), Some(1), Some(0)]);
+        // A note begins anew, and continues only the sole authority of the one before.
+        let text = format!("{one}\n{}{}", note(&format!("1 {two}")), note("2 Id. at 95."));
+        assert_eq!(numbers(&text), [Some(0), Some(1), Some(1)]);
+        let text = format!("{one}\n{}", note("1 Id. at 42."));
+        assert_eq!(numbers(&text), [Some(0), None]);
+        let text = format!("{}{}", note(&format!("1 {one} {two}")), note("2 Id. at 95."));
+        assert_eq!(numbers(&text), [Some(0), Some(1), None]);
+        let text = format!("{}{}", note(&format!("1 {one} Id. at 43.")), note("2 None. "));
+        assert_eq!(numbers(&text), [Some(0), Some(0)]);
     }
 
     #[test]

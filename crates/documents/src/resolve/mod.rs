@@ -1,17 +1,23 @@
 //! Resolves mentions to entities, within a document and across documents; deterministic in any order.
 
 mod across;
+mod alike;
 mod authorities;
 mod back;
 mod cases;
+mod decisions;
 mod names;
+mod own_case;
 mod pins;
 mod reason;
 mod within;
 
-pub use across::{Resolution, resolve_across};
-pub use reason::{Reason, reason};
-pub use within::resolve;
+pub use across::{Resolution, resolve_across, resolve_across_with};
+pub use decisions::{Decision, Decisions, DecisionsError, Ruling};
+pub use reason::{Reason, reason, reason_of};
+pub use within::{own_id, resolve, resolve_with};
+
+use std::collections::{BTreeSet, HashMap};
 
 use crate::model::{CanonicalEntity, EntityKind, Mention};
 
@@ -56,6 +62,8 @@ fn kind_name(kind: EntityKind) -> &'static str {
         EntityKind::Date => "date",
         EntityKind::Money => "money",
         EntityKind::Case => "case",
+        // No entity is of this kind.
+        EntityKind::Term => "term",
     }
 }
 
@@ -64,11 +72,13 @@ fn kind_name(kind: EntityKind) -> &'static str {
 #[derive(Debug)]
 pub(crate) struct Groups {
     parent: Vec<usize>,
+    /// For the root of a group, the roots of the groups that are kept apart from it.
+    apart: HashMap<usize, BTreeSet<usize>>,
 }
 
 impl Groups {
     pub(crate) fn new(size: usize) -> Self {
-        Self { parent: (0..size).collect() }
+        Self { parent: (0..size).collect(), apart: HashMap::new() }
     }
 
     pub(crate) fn root(&mut self, mut at: usize) -> usize {
@@ -79,10 +89,29 @@ impl Groups {
         at
     }
 
+    /// Joins two groups, unless they are kept apart.
     pub(crate) fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.root(a), self.root(b));
         let (low, high) = (a.min(b), a.max(b));
+        if low == high || self.apart.get(&low).is_some_and(|apart| apart.contains(&high)) {
+            return;
+        }
         self.parent[high] = low;
+        for other in self.apart.remove(&high).unwrap_or_default() {
+            let apart = self.apart.entry(other).or_default();
+            apart.remove(&high);
+            apart.insert(low);
+            self.apart.entry(low).or_default().insert(other);
+        }
+    }
+
+    /// Keeps two groups apart from now on; does nothing if they are one already.
+    pub(crate) fn keep_apart(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        if a != b {
+            self.apart.entry(a).or_default().insert(b);
+            self.apart.entry(b).or_default().insert(a);
+        }
     }
 }
 
@@ -96,6 +125,20 @@ mod tests {
         assert_eq!(entity_id(EntityKind::Court, "scotus"), entity_id(EntityKind::Court, "scotus"));
         assert_ne!(entity_id(EntityKind::Court, "x"), entity_id(EntityKind::Party, "x"));
         assert_eq!(entity_id(EntityKind::Case, "").len(), "case-".len() + 32);
+    }
+
+    #[test]
+    fn groups_that_are_kept_apart_stay_so() {
+        let mut groups = Groups::new(5);
+        groups.keep_apart(0, 3);
+        groups.join(0, 1);
+        groups.join(3, 4);
+        groups.join(1, 4);
+        assert_ne!(groups.root(0), groups.root(3));
+        groups.join(2, 4);
+        groups.join(2, 0);
+        assert_ne!(groups.root(0), groups.root(2));
+        assert_eq!(groups.root(2), groups.root(3));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Turns names into keys: differences in spelling are folded, distinguishing parts are kept.
 
+use crate::entities::is_legal_form;
+
 /// Maximum number of different names that are compared with each other because they share a word. With more, none
 /// identifies anyone, and the time would grow with their square.
 pub(super) const NAMESAKES: usize = 256;
@@ -120,19 +122,7 @@ pub(super) fn is_shouted(name: &str) -> bool {
 
 /// Whether a name has words of a company, an office or a state, so that it is not a person's.
 pub(super) fn is_organisation(key: &str) -> bool {
-    const WORDS: [&str; 44] = [
-        "inc",
-        "corp",
-        "co",
-        "ltd",
-        "llc",
-        "llp",
-        "lp",
-        "pc",
-        "pllc",
-        "plc",
-        "na",
-        "sa",
+    const WORDS: [&str; 32] = [
         "bank",
         "state",
         "states",
@@ -166,7 +156,8 @@ pub(super) fn is_organisation(key: &str) -> bool {
         "bureau",
         "pvt",
     ];
-    key.split(' ').any(|word| WORDS.contains(&word)) || key.split(' ').count() > 4
+    key.split(' ').any(|word| is_legal_form(word) || WORDS.contains(&word))
+        || key.split(' ').count() > 4
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::across::slips;
+use super::alike::slips;
 use super::cases::core;
 use super::names::{party_key, person};
 use crate::entities::{court_key, normal_name};
-use crate::model::EntityKind;
+use crate::model::{EntityKind, Mention, TermRule};
 
 /// The rule by which two names are one entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,7 +31,13 @@ pub enum Reason {
     SameAuthority,
     /// One date or sum of money, written in other words.
     SameValue,
-    /// A role or a defined term that stands for the entity in its document.
+    /// A term that the document defines for the entity.
+    Definition,
+    /// A role that only this party of the caption has.
+    Role,
+    /// Somebody decided that both are one.
+    Decision,
+    /// A role or another word that stands for the entity in its document.
     StandsFor,
 }
 
@@ -51,8 +57,21 @@ impl Reason {
             Self::SameNumber => "a form of this docket number",
             Self::SameAuthority => "a citation of this authority, or a reference back to it",
             Self::SameValue => "this value in other words",
+            Self::Definition => "a term that the document defines for it",
+            Self::Role => "the role that only this party has in the caption",
+            Self::Decision => "joined by a decision",
             Self::StandsFor => "it stands for this name in the document",
         }
+    }
+}
+
+/// The reason for which a mention means the entity of this kind and name.
+#[must_use]
+pub fn reason_of(kind: EntityKind, name: &str, mention: &Mention) -> Reason {
+    match mention.attributes.term.as_deref().map(|term| term.rule) {
+        Some(TermRule::Definition | TermRule::Group) => Reason::Definition,
+        Some(TermRule::Role) => Reason::Role,
+        None => reason(kind, name, &mention.text),
     }
 }
 
@@ -81,6 +100,7 @@ pub fn reason(kind: EntityKind, name: &str, form: &str) -> Reason {
         },
         EntityKind::Citation | EntityKind::Case => Reason::SameAuthority,
         EntityKind::Date | EntityKind::Money => Reason::SameValue,
+        EntityKind::Term => Reason::StandsFor,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::decisions::Decisions;
 use super::names::{NAMESAKES, PersonName, is_organisation, is_shouted, party_key, person};
+use super::own_case::{own_case, plain};
 use super::{DocumentEntities, back, entity_id};
 use crate::entities::normal_name;
 use crate::model::{CanonicalEntity, CitationForm, EntityKind, Mention};
@@ -11,7 +13,16 @@ use crate::visible::visible;
 /// Joins a document's mentions into entities.
 ///
 /// The result does not depend on the order of the mentions.
-pub fn resolve(document: &str, mut mentions: Vec<Mention>) -> DocumentEntities {
+pub fn resolve(document: &str, mentions: Vec<Mention>) -> DocumentEntities {
+    resolve_with(document, mentions, &Decisions::default())
+}
+
+/// As [`resolve`], but names that people keep apart are not joined.
+pub fn resolve_with(
+    document: &str,
+    mut mentions: Vec<Mention>,
+    decisions: &Decisions,
+) -> DocumentEntities {
     mentions.sort_by_key(|mention| (mention.start, mention.end, mention.kind));
     let mut keys: Vec<Option<(EntityKind, String)>> = vec![None; mentions.len()];
     citations(&mentions, &mut keys);
@@ -27,6 +38,10 @@ pub fn resolve(document: &str, mut mentions: Vec<Mention>) -> DocumentEntities {
             keys[at] = Some((mention.kind, mention.normal.clone()));
         }
     }
+    if !decisions.is_empty() {
+        apart(&mentions, decisions, &mut keys);
+    }
+    terms(&mentions, &mut keys);
     build(document, mentions, keys)
 }
 
@@ -44,8 +59,53 @@ fn citations(mentions: &[Mention], keys: &mut [Option<(EntityKind, String)>]) {
     }
 }
 
-fn plain(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+/// The key that a mention has by its own words, before any rule joins it with others; `None` for references.
+fn own_key(mention: &Mention) -> Option<(EntityKind, String)> {
+    let key = match (mention.kind, mention.citation()) {
+        (EntityKind::Party, _) => party_key(&mention.normal),
+        (EntityKind::Judge | EntityKind::Lawyer, _) => person(&mention.normal).key(),
+        (EntityKind::Citation, Some(parts)) if parts.form == CitationForm::FullCase => {
+            return Some((EntityKind::Case, plain(&mention.normal)));
+        }
+        (EntityKind::Court | EntityKind::DocketNumber, _) => mention.normal.clone(),
+        _ => return None,
+    };
+    Some((mention.kind, key))
+}
+
+/// The id that the form of a mention has by its own words; equal forms have one id in every run.
+#[must_use]
+pub fn own_id(mention: &Mention) -> Option<String> {
+    own_key(mention).map(|(kind, key)| entity_id(kind, &key))
+}
+
+/// Gives each mention its own key where that is kept apart from the one that it was joined with.
+fn apart(mentions: &[Mention], decisions: &Decisions, keys: &mut [Option<(EntityKind, String)>]) {
+    for (mention, joined) in mentions.iter().zip(keys) {
+        let (Some(own), Some((kind, key))) = (own_key(mention), joined.as_ref()) else { continue };
+        if own != (*kind, key.clone())
+            && decisions.are_apart(&entity_id(own.0, &own.1), &entity_id(*kind, key))
+        {
+            *joined = Some(own);
+        }
+    }
+}
+
+/// A term means whom its definition names; a term for several stays without an entity.
+fn terms(mentions: &[Mention], keys: &mut [Option<(EntityKind, String)>]) {
+    let named = mentions.iter().enumerate().filter(|(_, one)| {
+        matches!(
+            one.kind,
+            EntityKind::Party | EntityKind::Judge | EntityKind::Lawyer | EntityKind::Court
+        )
+    });
+    let starts: HashMap<usize, usize> = named.map(|(at, one)| (one.start, at)).collect();
+    for (at, mention) in mentions.iter().enumerate() {
+        let bearer = mention.attributes.term.as_deref().and_then(|term| term.bearer);
+        if let Some(bearer) = bearer.and_then(|start| starts.get(&start)) {
+            keys[at] = keys[*bearer].clone();
+        }
+    }
 }
 
 /// Judges and lawyers: a family name alone refers to the only person of the document with that
@@ -208,6 +268,9 @@ fn names(
 ) -> (String, Vec<String>) {
     let form = |at: usize| -> Option<String> {
         let mention = &mentions[at];
+        if mention.kind == EntityKind::Term {
+            return None;
+        }
         match mention.citation() {
             // Back references have no name.
             Some(parts) => match parts.form {
@@ -252,44 +315,6 @@ fn names(
 
 fn longest(forms: impl Iterator<Item = String>) -> Option<String> {
     forms.max_by(|a, b| a.chars().count().cmp(&b.chars().count()).then(b.cmp(a)))
-}
-
-/// Maximum extent of a document's own caption, in bytes.
-const CAPTION_REACH: usize = 6000;
-
-/// The document's own case: its first docket number with its first court, or the names of its parties.
-fn own_case(mentions: &[Mention]) -> Option<(String, String)> {
-    let head =
-        |kind: EntityKind| mentions.iter().find(move |m| m.kind == kind && m.start < CAPTION_REACH);
-    let docket = head(EntityKind::DocketNumber);
-    let court = head(EntityKind::Court);
-    let party = |first: bool| {
-        mentions.iter().find(|m| {
-            let role = m.attributes.role.as_deref().unwrap_or_default();
-            let is_first = ["plaintiff", "petitioner", "appellant", "applicant", "claimant"]
-                .iter()
-                .any(|word| role.starts_with(word));
-            m.kind == EntityKind::Party && m.start < CAPTION_REACH && is_first == first
-        })
-    };
-    let name = match (party(true), party(false)) {
-        (Some(a), Some(b)) if a.start < b.start => format!("{} v. {}", a.normal, b.normal),
-        (Some(a), Some(b)) => format!("{} v. {}", b.normal, a.normal),
-        (Some(one), None) | (None, Some(one)) => one.normal.clone(),
-        (None, None) => String::new(),
-    };
-    let key = match (docket, court) {
-        (Some(docket), Some(court)) => format!("{}|{}", court.normal, plain(&docket.normal)),
-        (Some(docket), None) => format!("-|{}", plain(&docket.normal)),
-        (None, _) if !name.is_empty() => format!("own:{}", plain(&name)),
-        (None, _) => return None,
-    };
-    let name = match (name.is_empty(), docket) {
-        (true, Some(docket)) => format!("No. {}", docket.normal),
-        (false, Some(docket)) => format!("{name}, No. {}", docket.normal),
-        (_, None) => name,
-    };
-    Some((key, name))
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::folder::walk;
 use super::graph::Choice;
-use crate::resolve::{Reason, reason};
+use crate::files::read_decisions;
+use crate::model::Mention;
+use crate::resolve::{Decision, Reason, Ruling, own_id, reason_of};
 
 /// One form of an entity's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,19 +30,47 @@ pub struct Form {
     pub page: usize,
 }
 
+/// The decisions on an entity, among those of its folder: on its id, or on a form of its name.
+///
+/// # Errors
+/// As [`walk`]; if the decisions cannot be read.
+pub fn decisions_on(folder: &Path, entity: &Choice) -> std::io::Result<Vec<Decision>> {
+    let decisions = read_decisions(folder)?;
+    if decisions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut ids = BTreeSet::from([entity.id.clone()]);
+    walk(folder, |file| {
+        let of_entity = file.mentions.iter().filter(|one| one.entity.as_ref() == Some(&entity.id));
+        ids.extend(of_entity.filter_map(|one| own_id(&one.mention)));
+        ControlFlow::Continue(())
+    })?;
+    let is_on = |one: &&Decision| ids.contains(&one.one) || ids.contains(&one.other);
+    Ok(decisions.list().iter().filter(is_on).cloned().collect())
+}
+
 /// The forms of an entity's name, the most frequent first.
 ///
 /// # Errors
-/// As [`walk`].
+/// As [`walk`]; if the decisions cannot be read.
 pub fn explain(folder: &Path, entity: &Choice) -> std::io::Result<Vec<Form>> {
     let mut forms: BTreeMap<String, Form> = BTreeMap::new();
+    let joined: BTreeSet<String> = decisions_on(folder, entity)?
+        .into_iter()
+        .filter(|one| one.ruling == Ruling::Join)
+        .flat_map(|one| [one.one, one.other])
+        .collect();
+    let reason = |mention: &Mention| match reason_of(entity.kind, &entity.name, mention) {
+        Reason::StandsFor if own_id(mention).is_some() && !joined.is_empty() => Reason::Decision,
+        reason => reason,
+    };
     walk(folder, |file| {
         let of_entity = file.mentions.iter().filter(|one| one.entity.as_ref() == Some(&entity.id));
         let mut seen: BTreeSet<String> = BTreeSet::new();
         for mention in of_entity.map(|one| &one.mention) {
             let form = mention.text.split_whitespace().collect::<Vec<_>>().join(" ");
             let new = || Form {
-                reason: reason(entity.kind, &entity.name, &form),
+                reason: reason(mention),
                 form: form.clone(),
                 places: 0,
                 documents: 0,

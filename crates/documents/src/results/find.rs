@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::folder::{Unreadable, walk};
 use super::words::{has_all, query_words, words};
-use crate::model::{Around, EntityKind};
+use crate::model::{Around, EntityKind, Mention};
 
 /// The name to find.
 #[derive(Clone, Debug)]
@@ -50,6 +50,10 @@ pub struct Hit {
     pub name: String,
     /// The name as it stands in the text.
     pub text: String,
+    /// What the text says of it here: the event of a date, the purpose of a sum, the treatment of an authority or the
+    /// signal before it, the role of a party or judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stated: Option<String>,
     /// The words before and after it.
     #[serde(flatten)]
     pub around: Around,
@@ -73,8 +77,19 @@ pub struct Found {
     pub unreadable: Vec<Unreadable>,
 }
 
+/// What the text says of a mention in its place.
+fn stated(mention: &Mention) -> Option<String> {
+    let attributes = &mention.attributes;
+    match mention.citation() {
+        Some(parts) => parts.treatments.first().map(|one| &one.what).or(parts.signal.as_ref()),
+        None => attributes.event.as_deref().map(|event| &event.what).or(attributes.role.as_ref()),
+    }
+    .cloned()
+    .or_else(|| Some(format!("for {}", attributes.term.as_deref()?.names.join("; "))))
+}
+
 /// Finds the query in the results of a folder. A mention is a hit if its own words or those of its entity's name have
-/// all words of the query.
+/// all words of the query; a date or sum also by the words of its event.
 ///
 /// # Errors
 /// As [`walk`].
@@ -84,18 +99,33 @@ pub fn find(folder: &Path, query: &Query) -> std::io::Result<Found> {
     let unreadable = walk(folder, |file| {
         let names: HashMap<&str, &str> =
             file.entities.iter().map(|entity| (entity.id.as_str(), entity.name.as_str())).collect();
+        let kinds: HashMap<&str, EntityKind> =
+            file.entities.iter().map(|entity| (entity.id.as_str(), entity.kind)).collect();
         // A document names an entity often, and its name is compared once.
         let mut has_words: HashMap<&str, bool> = HashMap::new();
         for resolved in &file.mentions {
             let mention = &resolved.mention;
-            if query.kind.is_some_and(|kind| kind != mention.kind) {
+            // A term is of the kind of whom it stands for.
+            let kind = match resolved.entity.as_deref().and_then(|id| kinds.get(id)) {
+                Some(kind) if mention.kind == EntityKind::Term => *kind,
+                _ => mention.kind,
+            };
+            if query.kind.is_some_and(|wanted| wanted != kind) {
                 continue;
             }
             let name = resolved.entity.as_deref().and_then(|id| names.get(id).copied());
             let mut is_hit = |text| {
                 *has_words.entry(text).or_insert_with(|| has_all(&words(text), &query.words))
             };
-            if !(is_hit(&mention.text) || name.is_some_and(is_hit)) {
+            let stated = stated(mention);
+            // `filed 2021` finds a date by its event.
+            let with_event = || {
+                let event = stated.as_deref().filter(|_| mention.attributes.event.is_some());
+                event.is_some_and(|event| {
+                    has_all(&words(&format!("{event} {}", mention.text)), &query.words)
+                })
+            };
+            if !(is_hit(&mention.text) || name.is_some_and(is_hit) || with_event()) {
                 continue;
             }
             if hits.len() >= query.limit {
@@ -111,6 +141,7 @@ pub fn find(folder: &Path, query: &Query) -> std::io::Result<Found> {
                 entity: resolved.entity.clone(),
                 name: name.unwrap_or(&mention.normal).to_owned(),
                 text: mention.text.split_whitespace().collect::<Vec<_>>().join(" "),
+                stated,
                 around: mention.around.clone(),
                 sources: mention.sources.clone(),
                 confidence: mention.confidence,

@@ -24,6 +24,14 @@ pub fn walk(
     folder: &Path,
     mut each: impl FnMut(DocumentFile) -> ControlFlow<()>,
 ) -> std::io::Result<Vec<Unreadable>> {
+    walk_files(folder, |_, file| each(file))
+}
+
+/// As [`walk`], with the path of each file.
+pub(super) fn walk_files(
+    folder: &Path,
+    mut each: impl FnMut(&Path, DocumentFile) -> ControlFlow<()>,
+) -> std::io::Result<Vec<Unreadable>> {
     let mut unreadable = Vec::new();
     let mut folders = vec![folder.to_owned()];
     let mut found = false;
@@ -45,7 +53,7 @@ pub fn walk(
             match DocumentFile::read(&path) {
                 Ok(file) => {
                     found = true;
-                    if each(file).is_break() {
+                    if each(&path, file).is_break() {
                         return Ok(unreadable);
                     }
                 }

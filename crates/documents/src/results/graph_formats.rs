@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::graph::{Edge, Graph};
+use super::values::shown_name;
 use crate::model::{EntityKind, RelationshipKind};
 
 /// The words for a relationship, seen from its first entity and from its second.
@@ -13,6 +14,7 @@ const fn words_of(kind: RelationshipKind) -> (&'static str, &'static str) {
         RelationshipKind::JudgeCase => ("hears", "is heard by"),
         RelationshipKind::CaseCourt => ("is before", "has the case"),
         RelationshipKind::Cites => ("cites", "is cited by"),
+        RelationshipKind::Event => ("has", "is a date or sum of"),
         RelationshipKind::MentionedTogether => ("is mentioned with", "is mentioned with"),
     }
 }
@@ -25,8 +27,8 @@ fn name_of(kind: impl Serialize) -> String {
         .unwrap_or_default()
 }
 
-fn name<'g>(graph: &'g Graph, id: &'g str) -> &'g str {
-    graph.nodes.get(id).map_or(id, |node| node.name.as_str())
+fn name(graph: &Graph, id: &str) -> String {
+    graph.nodes.get(id).map_or_else(|| id.to_owned(), |node| shown_name(node.kind, &node.name))
 }
 
 /// The neighbourhood as lines of text: a heading, and a line for each relationship.
@@ -47,7 +49,20 @@ pub fn as_text(graph: &Graph) -> String {
         } else {
             format!("{} {forth} {}", name(graph, &edge.from), name(graph, &edge.to))
         };
-        let detail = edge.detail.as_ref().map(|detail| format!(" as {detail}")).unwrap_or_default();
+        // `filed: 12 May 2021`.
+        let sentence = match (&edge.detail, is_own) {
+            (Some(event), true) if edge.kind == RelationshipKind::Event => {
+                format!("{event}: {}", name(graph, &edge.to))
+            }
+            _ => sentence,
+        };
+        let detail = match (&edge.detail, edge.kind) {
+            (None, _) => String::new(),
+            (Some(_), RelationshipKind::Event) if is_own => String::new(),
+            (Some(detail), RelationshipKind::Event) => format!(": {detail}"),
+            (Some(detail), RelationshipKind::Cites) => format!(" ({detail})"),
+            (Some(detail), _) => format!(" as {detail}"),
+        };
         text.push_str(&format!("  {sentence}{detail}  [{}]\n", place(edge)));
     }
     text
@@ -143,15 +158,24 @@ pub fn as_dot(graph: &Graph) -> String {
             EntityKind::Judge | EntityKind::Lawyer => " shape=ellipse",
             _ => "",
         };
-        text.push_str(&format!("  {} [label={}{shape}];\n", quoted(&node.id), quoted(&node.name)));
+        text.push_str(&format!(
+            "  {} [label={}{shape}];\n",
+            quoted(&node.id),
+            quoted(&shown_name(node.kind, &node.name))
+        ));
     }
     for edge in &graph.edges {
-        let label = edge.detail.as_deref().unwrap_or(words_of(edge.kind).0);
+        let words = words_of(edge.kind).0;
+        let label = match (&edge.detail, edge.kind) {
+            (None, _) => words.to_owned(),
+            (Some(detail), RelationshipKind::Cites) => format!("{words} ({detail})"),
+            (Some(detail), _) => detail.clone(),
+        };
         text.push_str(&format!(
             "  {} -> {} [label={}];\n",
             quoted(&edge.from),
             quoted(&edge.to),
-            quoted(label)
+            quoted(&label)
         ));
     }
     text.push_str("}\n");

@@ -1,6 +1,7 @@
 //! Tests of the crate from outside, in one program.
 
 mod bad_input;
+mod forms;
 mod model;
 mod model_failures;
 mod model_run;

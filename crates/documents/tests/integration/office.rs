@@ -71,6 +71,18 @@ fn deleted_text_and_field_codes_are_left_out_and_notes_stand_at_the_end() {
 }
 
 #[test]
+fn each_note_of_a_word_document_stands_apart() {
+    let note = |text: &str| format!("<w:footnote>{}</w:footnote>", paragraph(text));
+    let notes = format!("{}{}{}", note(""), note("See id. at 3."), note("Id. at 4."));
+    let read = read(&archive(&[
+        ("word/document.xml", &part("document", &paragraph("text"))),
+        ("word/footnotes.xml", &part("footnotes", &notes)),
+    ]))
+    .unwrap();
+    assert_eq!(read.text, "text\n\u{2028}See id. at 3.\u{2029}\n\u{2028}Id. at 4.");
+}
+
+#[test]
 fn archives_that_are_no_word_documents_say_what_to_do() {
     for (name, wanted) in [
         ("xl/workbook.xml", "save it as PDF"),

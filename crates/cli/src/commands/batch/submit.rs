@@ -6,8 +6,8 @@ use compartment::Databases;
 use compartment::database_map::Role;
 use compartment::pipeline::{BatchOptions, Patience, Submission};
 use compartment_documents::IngestOptions;
-use compartment_documents::batch::{SubmittedFiles, pipeline, submit_files};
-use compartment_documents::files::discover;
+use compartment_documents::batch::{SubmittedFiles, keep_decisions, pipeline, submit_files};
+use compartment_documents::files::{decisions_in, discover};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -38,6 +38,12 @@ pub(crate) async fn run(
         ));
         return Ok(ExitCode::Success);
     }
+    let decisions = match &command.decisions {
+        Some(path) => {
+            Some(decisions_in(path).map_err(|error| CliError::files("read", path, &error))?)
+        }
+        None => None,
+    };
     // Which stages the batch has depends on the services that its workers ask.
     let mut ingest = IngestOptions::default();
     services::apply_to_plan(&mut ingest, services, databases.map())?;
@@ -50,6 +56,9 @@ pub(crate) async fn run(
     let batch = databases.role(Role::Batch)?;
     let begun = Submission::begin(batch, name, &pipeline, &options, patience).await;
     let mut submission = begun?;
+    if let Some(decisions) = &decisions {
+        keep_decisions(databases, name, decisions).await?;
+    }
     let bar = ProgressBar::new(files);
     let form = " submit {wide_bar:.green/dim} {pos}/{len} files {eta_precise}";
     if let Ok(style) = ProgressStyle::with_template(form) {

@@ -63,6 +63,59 @@ impl Code {
 /// regulations.
 const ACRONYMS: &str = "RSA;N.J.S.A.;N.J.S.;K.S.A.;KRS;K.R.S.;ORS;RCW;R.C.W.;MCL;MCLA;M.C.L.;M.C.L.A.;A.R.S.;NRS;N.R.S.;C.R.S.;O.C.G.A.;R.C.;CPLR;C.P.L.R.;M.G.L.;G.L.;UCC;U.C.C.;HRS;H.R.S.;SDCL;NDCC;N.D.C.C.;N.C.G.S.;T.C.A.;MCA;M.C.A.;I.C.;A.C.A.;W.S.;R.S.Mo.;RSMo;F.S.;F.S.A.;C.G.S.;C.G.S.A.;L.S.A.;W.S.A.;S.C.C.A.;V.S.A.=cv;P.S.=cv;Pa.C.S.=cv;Pa.C.S.A.=cv;Pa. C.S.=cv;ILCS=cv;M.R.S.=cv;M.R.S.A.=cv;O.S.=cv;Okla. Stat.=cv;Del. C.=cv;NYCRR=cvr;N.Y.C.R.R.=cvr;CMR=cvr;C.M.R.=cvr;CCR=cvr;IAC=cvr;COMAR=cr;OAR=cr;WAC=cr;NAC=cr;ARM=cr;UAC=cr";
 
+/// The usual abbreviations of codes that their own states cite by initials.
+const USUAL: [(&str, &str); 44] = [
+    ("RSA", "N.H. Rev. Stat."),
+    ("N.J.S.A.", "N.J. Stat."),
+    ("N.J.S.", "N.J. Stat."),
+    ("K.S.A.", "Kan. Stat."),
+    ("KRS", "Ky. Rev. Stat."),
+    ("K.R.S.", "Ky. Rev. Stat."),
+    ("ORS", "Or. Rev. Stat."),
+    ("RCW", "Wash. Rev. Code"),
+    ("R.C.W.", "Wash. Rev. Code"),
+    ("MCL", "Mich. Comp. Laws"),
+    ("M.C.L.", "Mich. Comp. Laws"),
+    ("MCLA", "Mich. Comp. Laws"),
+    ("M.C.L.A.", "Mich. Comp. Laws"),
+    ("A.R.S.", "Ariz. Rev. Stat."),
+    ("NRS", "Nev. Rev. Stat."),
+    ("N.R.S.", "Nev. Rev. Stat."),
+    ("C.R.S.", "Colo. Rev. Stat."),
+    ("O.C.G.A.", "Ga. Code"),
+    ("CPLR", "N.Y. C.P.L.R."),
+    ("C.P.L.R.", "N.Y. C.P.L.R."),
+    ("M.G.L.", "Mass. Gen. Laws"),
+    ("G.L.", "Mass. Gen. Laws"),
+    ("HRS", "Haw. Rev. Stat."),
+    ("H.R.S.", "Haw. Rev. Stat."),
+    ("SDCL", "S.D. Codified Laws"),
+    ("NDCC", "N.D. Cent. Code"),
+    ("N.D.C.C.", "N.D. Cent. Code"),
+    ("N.C.G.S.", "N.C. Gen. Stat."),
+    ("T.C.A.", "Tenn. Code"),
+    ("MCA", "Mont. Code"),
+    ("M.C.A.", "Mont. Code"),
+    ("A.C.A.", "Ark. Code"),
+    ("R.S.Mo.", "Mo. Rev. Stat."),
+    ("RSMo", "Mo. Rev. Stat."),
+    ("F.S.", "Fla. Stat."),
+    ("F.S.A.", "Fla. Stat."),
+    ("C.G.S.", "Conn. Gen. Stat."),
+    ("C.G.S.A.", "Conn. Gen. Stat."),
+    ("Pa.C.S.", "Pa. Cons. Stat."),
+    ("Pa. C.S.", "Pa. Cons. Stat."),
+    ("Pa.C.S.A.", "Pa. Cons. Stat."),
+    ("ILCS", "Ill. Comp. Stat."),
+    ("NYCRR", "N.Y. Comp. Codes R. & Regs."),
+    ("N.Y.C.R.R.", "N.Y. Comp. Codes R. & Regs."),
+];
+
+/// The usual abbreviation of a code that is cited by its initials.
+pub(crate) fn usual_code(initials: &str) -> Option<&'static str> {
+    USUAL.iter().find(|(known, _)| *known == initials).map(|(_, usual)| *usual)
+}
+
 struct Codes {
     by_key: HashMap<String, Code>,
     /// Abbreviations, names and postal codes of the states by key, with the usual abbreviation.

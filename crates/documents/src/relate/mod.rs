@@ -1,6 +1,12 @@
 //! Finds relationships between the entities of a document, each with its evidence.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod events;
+mod relations;
+mod treatment;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use relations::Relations;
 
 use crate::model::{CitationForm, EntityKind, Evidence, Mention, Relationship, RelationshipKind};
 use crate::resolve::DocumentEntities;
@@ -32,7 +38,10 @@ pub fn relate(document: &DocumentEntities, options: &RelateOptions) -> Vec<Relat
             let Some(entity) = document.links[at].filter(|entity| *entity != case) else {
                 continue;
             };
-            let role = mention.attributes.role.as_deref();
+            let role = match mention.citation() {
+                Some(parts) => treatment::stated(parts),
+                None => mention.attributes.role.as_deref(),
+            };
             let (kind, from, to) = match mention.kind {
                 EntityKind::Party => (RelationshipKind::PartyCase, entity, case),
                 EntityKind::Judge => (RelationshipKind::JudgeCase, entity, case),
@@ -43,11 +52,13 @@ pub fn relate(document: &DocumentEntities, options: &RelateOptions) -> Vec<Relat
             };
             found.add(kind, from, to, (mention.start, mention.end));
             if let Some(role) = role {
-                found.details.entry((kind, from, to)).or_insert_with(|| role.to_owned());
+                found.detail((kind, from, to), role);
             }
         }
         court(document, case, &mut found);
     }
+    treatment::treated(document, &mut found);
+    events::events(document, &mut found);
     lawyers(document, &mut found);
     together(document, options, &mut found);
     found.finish(document)
@@ -72,40 +83,6 @@ fn court(document: &DocumentEntities, case: usize, found: &mut Relations) {
     });
     if let Some((mention, entity)) = named {
         found.add(RelationshipKind::CaseCourt, case, entity, (mention.start, mention.end));
-    }
-}
-
-/// A kind of relationship between two entities.
-type Pair = (RelationshipKind, usize, usize);
-
-#[derive(Default)]
-struct Relations {
-    found: BTreeMap<Pair, (Evidence, usize)>,
-    /// The role in the first place that names one.
-    details: HashMap<Pair, String>,
-}
-
-impl Relations {
-    fn add(&mut self, kind: RelationshipKind, from: usize, to: usize, span: (usize, usize)) {
-        let evidence = Evidence { start: span.0, end: span.1 };
-        let entry = self.found.entry((kind, from, to)).or_insert((evidence, 0));
-        entry.0 = entry.0.min(evidence);
-        entry.1 += 1;
-    }
-
-    fn finish(self, document: &DocumentEntities) -> Vec<Relationship> {
-        self.found
-            .into_iter()
-            .map(|((kind, from, to), (evidence, count))| Relationship {
-                kind,
-                detail: self.details.get(&(kind, from, to)).cloned(),
-                from: document.entities[from].id.clone(),
-                to: document.entities[to].id.clone(),
-                document: document.document.clone(),
-                evidence,
-                weight: count as f64,
-            })
-            .collect()
     }
 }
 
@@ -192,6 +169,7 @@ fn together(document: &DocumentEntities, options: &RelateOptions, found: &mut Re
                     | EntityKind::Court
                     | EntityKind::Case
                     | EntityKind::Citation
+                    | EntityKind::Term
             )
         })
         .filter_map(|(at, mention)| Some((document.links[at]?, mention)))
