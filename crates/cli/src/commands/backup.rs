@@ -109,7 +109,7 @@ fn show(report: &BackupReport, label: &str, say: fn(String)) {
     table.to_string().split('\n').for_each(|line| say(line.to_owned()));
     let (good, file) = (screen::GOOD, report.file.display());
     say(format!("{good}backed up{good:#}: {label} into {file}"));
-    say(format!("loads in {}; compartment restore reads it into any", report.loads_in));
+    say(format!("loads in {}; `restore` reads it into any", report.loads_in));
     if report.left_out > 0 {
         let left_out = screen::counted(report.left_out, "key");
         say(format!("{left_out} left out: hashes with fields that expire (--field-lives leave)"));
