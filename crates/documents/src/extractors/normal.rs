@@ -47,8 +47,8 @@ mod tests {
         );
         let court = normal(EntityKind::Court, "Supreme Court of the United States").unwrap();
         assert_eq!(court.0, "scotus");
-        let text = "See Poe v. Doe, 512 U.S. 100, 110 (1994).";
-        let found = in_normal_form(EntityKind::Citation, text, 4..text.len() - 1).unwrap();
+        let text = "In Poe v. Doe, 512 U.S. 100, 110 (1994).";
+        let found = in_normal_form(EntityKind::Citation, text, 3..text.len() - 1).unwrap();
         assert_eq!(found.text, "512 U.S. 100");
         assert_eq!(found.citation().unwrap().full_end, text.len() - 1);
         assert_eq!(

@@ -10,3 +10,11 @@ pub struct Evidence {
     /// One past the last byte.
     pub end: usize,
 }
+
+impl Evidence {
+    /// Moves the place behind `by` bytes that come before the text.
+    pub(super) fn shift(&mut self, by: usize) {
+        self.start += by;
+        self.end += by;
+    }
+}

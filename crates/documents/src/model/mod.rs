@@ -173,6 +173,11 @@ impl Mention {
             parts.full_start += by;
             parts.full_end += by;
             parts.parenthetical_end = parts.parenthetical_end.map(|end| end + by);
+            parts.treatments.iter_mut().for_each(|treatment| treatment.evidence.shift(by));
+        }
+        if let Some(event) = self.attributes.event.as_mut() {
+            event.evidence.shift(by);
+            event.about = event.about.map(|at| at + by);
         }
     }
 
