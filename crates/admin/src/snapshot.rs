@@ -15,8 +15,9 @@ pub(crate) struct Snapshot {
     pub(crate) payload: Vec<u8>,
     /// When it expires, in milliseconds since 1970.
     pub(crate) expires_at: Option<u64>,
-    /// Whether expiries of hash fields do not count in comparisons, because the target knows none.
-    pub(crate) drops_field_lives: bool,
+    /// Set where expiries of hash fields are dropped, because the target knows none: the time by which fields have
+    /// expired, in milliseconds since 1970.
+    pub(crate) drops_field_lives: Option<u64>,
 }
 
 /// Bytes after the value in a payload: the version of its format, and a checksum.
@@ -56,16 +57,19 @@ impl Snapshot {
         if self.payload[..a] == other.payload[..b] {
             return None;
         }
-        let drops = self.drops_field_lives || other.drops_field_lives;
+        let drops = self.drops_field_lives.or(other.drops_field_lives);
+        let without = |a: &Payload<'_>, b: &Payload<'_>| {
+            drops.is_some_and(|now_ms| a.same_without_field_lives(b, now_ms))
+        };
         // Different bytes may be the same value: a hash in another order or encoding.
         let parsed =
             Payload::parse(&self.payload).and_then(|a| Ok((a, Payload::parse(&other.payload)?)));
         match parsed {
-            Ok((a, b)) if a.same_value(&b) || drops && a.same_without_field_lives(&b) => None,
+            Ok((a, b)) if a.same_value(&b) || without(&a, &b) => None,
             Ok((a, b)) if a.type_name() != b.type_name() => {
                 Some(format!("one is a {}, the other a {}", a.type_name(), b.type_name()))
             }
-            Ok((a, b)) if a.same_without_field_lives(&b) => {
+            Ok((a, b)) if a.same_without_field_lives(&b, 0) => {
                 Some("the expiries of its fields differ".to_owned())
             }
             Ok((a, _)) => Some(format!("the values differ ({})", a.type_name())),
@@ -88,7 +92,7 @@ fn read(name: &[u8], expiry: &Value, payload: Value) -> Result<Option<Snapshot>>
     };
     match payload {
         Value::BulkString(payload) => {
-            Ok(Some(Snapshot { payload, expires_at, drops_field_lives: false }))
+            Ok(Some(Snapshot { payload, expires_at, drops_field_lives: None }))
         }
         Value::Nil => Ok(None),
         other => Err(fail(&other)),

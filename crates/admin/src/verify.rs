@@ -12,8 +12,10 @@ use tokio::task::JoinSet;
 
 use crate::clocks::ClockShift;
 use crate::expiry::ExpiryBy;
+use crate::field_lives::FieldLives;
 use crate::fitness::refuse_stale_replica;
 use crate::migrate::{Course, Item, Lane, Routes, Way};
+use crate::rdb::Format;
 use crate::rdb::{self, FileReader};
 use crate::restore::no_database;
 use crate::snapshot::{Snapshot, server_time, take};
@@ -33,6 +35,9 @@ pub struct VerifyOptions {
     pub limits: Limits,
     /// Whether to read from a replica without a link to its master.
     pub stale_replica: bool,
+    /// Whether expiries of hash fields do not count where the second side knows none, as after a move with
+    /// [`crate::migrate::FieldLives::Drop`].
+    pub drops_field_lives: bool,
 }
 
 impl Default for VerifyOptions {
@@ -43,6 +48,7 @@ impl Default for VerifyOptions {
             examples: 20,
             limits: Limits::default(),
             stale_replica: false,
+            drops_field_lives: false,
         }
     }
 }
@@ -128,7 +134,9 @@ pub async fn verify(
         refuse_stale_replica(&to).await?;
     }
     let routes = Routes::single("all", &options.patterns, None);
-    let mut course = Course { keep: true, ..Course::new(from.clone(), vec![to.clone()], routes) };
+    let field_lives = if options.drops_field_lives { FieldLives::Drop } else { FieldLives::Stop };
+    let course = Course::new(from.clone(), vec![to.clone()], routes);
+    let mut course = Course { keep: true, field_lives, ..course };
     course.routes.spare_shared(&from, &to).await?;
     match course.look_at_servers().await {
         Ok(notes) => notes.iter().for_each(|note| progress.note(&format!("note: {note}"))),
@@ -280,8 +288,11 @@ pub async fn verify_dump(
     progress.begin("verify", None);
     let (send, mut batches) = mpsc::channel::<Vec<(Vec<u8>, Snapshot)>>(2);
     let (file, patterns) = (path.to_owned(), options.patterns.clone());
-    let reader =
-        tokio::task::spawn_blocking(move || read_dump(&file, (index, now), &patterns, &send));
+    let knows = Format::of(to.server().info()).is_none_or(Format::has_field_lives);
+    let drops = options.drops_field_lives && !knows;
+    let reader = tokio::task::spawn_blocking(move || {
+        read_dump(&file, (index, now), &patterns, drops, &send)
+    });
     let mut report = VerifyReport::default();
     let slack = ClockShift::default().slack_ms();
     let expiry = ExpiryBy::of(to.server().info());
@@ -316,6 +327,7 @@ fn read_dump(
     path: &Path,
     (index, now): (Option<u64>, u64),
     patterns: &[String],
+    drops: bool,
     send: &mpsc::Sender<Vec<(Vec<u8>, Snapshot)>>,
 ) -> Result<u64> {
     let globs: Vec<Vec<u8>> = patterns.iter().map(|pattern| crate::read_glob(pattern)).collect();
@@ -347,7 +359,7 @@ fn read_dump(
         let snapshot = Snapshot {
             payload: key.dump(reader.version()),
             expires_at: key.expires_at_ms,
-            drops_field_lives: false,
+            drops_field_lives: drops.then_some(now),
         };
         bytes += snapshot.payload.len();
         keys += 1;

@@ -18,11 +18,25 @@ pub(super) struct Fit {
     field_lives: FieldLives,
     /// Some of the keys, with the reason.
     unfit: Vec<String>,
+    /// The server's time, in milliseconds since 1970, by which fields have expired.
+    now_ms: u64,
+}
+
+/// A key in a file.
+pub(super) enum Form<'a> {
+    /// Its type byte, its value, and the RDB version of both.
+    Value(u8, Cow<'a, [u8]>, u16),
+    /// It is left out by choice.
+    LeftOut,
+    /// Every field of the hash has expired.
+    Over,
+    /// The line of servers has no form for it.
+    None,
 }
 
 impl Fit {
-    pub(super) fn new(format: Option<Format>, field_lives: FieldLives) -> Self {
-        Self { format, field_lives, unfit: Vec::new() }
+    pub(super) fn new(format: Option<Format>, field_lives: FieldLives, now_ms: u64) -> Self {
+        Self { format, field_lives, unfit: Vec::new(), now_ms }
     }
 
     /// The RDB version of the file, if the source is of `version`.
@@ -30,41 +44,38 @@ impl Fit {
         self.format.map_or(version, Format::version)
     }
 
-    /// The type byte, the value and its RDB version for the file; `None` if the key is left out, or has no form there.
-    pub(super) fn form<'a>(
-        &mut self,
-        name: &[u8],
-        payload: &Payload<'a>,
-    ) -> Option<(u8, Cow<'a, [u8]>, u16)> {
+    /// The key as the file holds it.
+    pub(super) fn form<'a>(&mut self, name: &[u8], payload: &Payload<'a>) -> Form<'a> {
         let version = payload.version();
         let Some(format) = self.format else {
-            return Some((payload.value_type(), Cow::Borrowed(payload.raw()), version));
+            return Form::Value(payload.value_type(), Cow::Borrowed(payload.raw()), version);
         };
         let lives = !format.has_field_lives() && payload.expires_by_field();
-        if lives && self.field_lives == FieldLives::Leave {
-            return None;
+        let drops = match (lives, self.field_lives) {
+            (true, FieldLives::Leave) => return Form::LeftOut,
+            (true, FieldLives::Drop) => Some(self.now_ms),
+            _ => None,
+        };
+        if drops.is_some_and(|now| payload.value().is_ok_and(|value| value.is_over(now))) {
+            return Form::Over;
         }
-        let drops = lives && self.field_lives == FieldLives::Drop;
         match translated(payload, format, drops) {
-            Ok((kind, value)) => Some((kind, value, format.version())),
+            Ok((kind, value)) => Form::Value(kind, value, format.version()),
             Err(obstacle) => {
                 if self.unfit.len() < SHOWN {
                     self.unfit.push(format!("\"{}\": {obstacle}", escape(name)));
                 }
-                None
+                Form::None
             }
         }
     }
 
-    /// Refuses a file that `unfit` keys have no form for, unless they were left out by choice.
+    /// Refuses a file that `unfit` keys have no form for.
     ///
     /// # Errors
     /// [`AdminError::Unsafe`] with some of the names.
     pub(super) fn refuse(&self, unfit: u64) -> Result<()> {
         let Some(format) = self.format.filter(|_| unfit > 0) else { return Ok(()) };
-        if self.field_lives == FieldLives::Leave && self.unfit.is_empty() {
-            return Ok(());
-        }
         let more = if unfit > self.unfit.len() as u64 { "; …" } else { "" };
         Err(AdminError::Unsafe(format!(
             "{unfit} keys have no form in a file for {format}: {}{more}. No file was written. Leave them out with \

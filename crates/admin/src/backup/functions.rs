@@ -1,20 +1,16 @@
 //! The function libraries of a server, which belong to no database.
 
 use compartment_core::Result;
+use compartment_redis::Connection;
 use redis::Value;
 
-use crate::Place;
-
-/// The code of each library.
+/// The code of each library of a node. Each node of a cluster should have all of them.
 ///
 /// # Errors
 /// The server's: before 7.0 there are no functions.
-pub(crate) async fn function_libraries(place: &Place) -> Result<Vec<Vec<u8>>> {
+pub(crate) async fn function_libraries(node: &mut Connection) -> Result<Vec<Vec<u8>>> {
     let mut list = redis::cmd("FUNCTION");
     list.arg("LIST").arg("WITHCODE");
-    // Each node of a cluster has all of them.
-    let mut nodes = place.open_nodes("functions").await?;
-    let Some(node) = nodes.first_mut() else { return Ok(Vec::new()) };
     let libraries: Vec<Value> = node.ask("list functions", &list).await?;
     Ok(libraries.into_iter().filter_map(code).collect())
 }

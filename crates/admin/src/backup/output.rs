@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use compartment_files::Lock;
 
 use super::BackupReport;
-use super::fit::Fit;
+use super::fit::{Fit, Form};
 use super::held::Held;
 use super::pack::Pack;
 use super::resume::{Checkpoint, Counts, Paths, Source};
@@ -174,13 +174,16 @@ impl Output {
         expires_at_ms: Option<u64>,
         payload: &Payload<'_>,
     ) -> Result<()> {
-        match self.about.fit.form(name, payload) {
-            Some((kind, value, version)) => self.write(name, expires_at_ms, kind, &value, version),
-            None => {
-                self.counts.unfit += 1;
-                Ok(())
+        let counter = match self.about.fit.form(name, payload) {
+            Form::Value(kind, value, version) => {
+                return self.write(name, expires_at_ms, kind, &value, version);
             }
-        }
+            Form::LeftOut => &mut self.counts.left_out,
+            Form::Over => &mut self.counts.vanished,
+            Form::None => &mut self.counts.unfit,
+        };
+        *counter += 1;
+        Ok(())
     }
 
     fn write(
@@ -313,7 +316,7 @@ impl Output {
             expiring: self.counts.expiring,
             vanished: 0,
             repeated: 0,
-            left_out: self.counts.unfit,
+            left_out: self.counts.left_out,
             functions: self.about.functions.len() as u64,
             resumed: 0,
             rdb_version: self.rdb_version,

@@ -96,9 +96,12 @@ pub(super) struct Counts {
     pub(super) expiring: u64,
     pub(super) vanished: u64,
     pub(super) repeated: u64,
-    /// Number of keys that the file cannot hold, or that are left out by choice.
+    /// Number of keys that the file cannot hold.
     #[serde(default)]
     pub(super) unfit: u64,
+    /// Number of keys that are left out by choice.
+    #[serde(default)]
+    pub(super) left_out: u64,
 }
 
 /// A consistent position of the file, the walk and the checksum.

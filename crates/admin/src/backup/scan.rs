@@ -17,7 +17,9 @@ use super::resume::{Paths, Source};
 use super::{BackupOptions, BackupReport, may_be_read};
 use crate::error::{AdminError, Result};
 use crate::expiry::ExpiryBy;
+use crate::field_lives::FieldLives;
 use crate::rdb::Format;
+use crate::restore::now;
 use crate::{Limits, Pace, Place, Progress, Walk, walk};
 
 /// Round trips in flight, so that the server never waits for the next.
@@ -114,7 +116,20 @@ pub(super) async fn about(place: &Place, options: &BackupOptions) -> Result<Abou
             let what = format!("{format} has no functions: leave --functions out");
             return Err(AdminError::Invalid(what));
         }
-        (true, _) => function_libraries(place).await?,
+        (true, None)
+            if Format::of(place.server().info()).is_some_and(|own| !own.has_functions()) =>
+        {
+            let what = format!("{place} has no functions: leave --functions out");
+            return Err(AdminError::Invalid(what));
+        }
+        (true, _) => match place.open_nodes("functions").await?.first_mut() {
+            Some(node) => function_libraries(node).await?,
+            None => Vec::new(),
+        },
+    };
+    let now_ms = match options.field_lives {
+        FieldLives::Drop => now(&mut place.open("backup").await?).await,
+        _ => 0,
     };
     let info = place.server().info();
     let own = Format::of(info).map_or(OLDEST_FORMAT, Format::version);
@@ -123,7 +138,7 @@ pub(super) async fn about(place: &Place, options: &BackupOptions) -> Result<Abou
         server_version: info.version.clone(),
         index: place.index(),
         rdb_version: options.format.map_or(own, Format::version),
-        fit: Fit::new(options.format, options.field_lives),
+        fit: Fit::new(options.format, options.field_lives, now_ms),
         functions,
     })
 }

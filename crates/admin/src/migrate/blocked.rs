@@ -1,13 +1,14 @@
 //! Keys that a target cannot hold, found before the first key moves: hashes whose fields expire.
 
+use compartment_redis::Connection;
 use serde::Serialize;
 
 use crate::field_lives::{FieldLives, expires_by_field};
 use crate::info::Info;
 use crate::key_type::KeyType;
-use crate::migrate::way::Course;
+use crate::migrate::way::{Course, Sizing};
 use crate::rdb::Format;
-use crate::{AdminError, Place, Progress, Result, Walk, escape};
+use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
 /// Keys that cannot go to their targets as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,7 +34,12 @@ impl Blocked {
 ///
 /// # Errors
 /// The servers'.
-pub(super) async fn look(course: &Course, max: usize, progress: &dyn Progress) -> Result<Blocked> {
+pub(super) async fn look(
+    course: &Course,
+    limits: Limits,
+    max: usize,
+    progress: &dyn Progress,
+) -> Result<Blocked> {
     let mut blocked = Blocked::default();
     let source = &course.source;
     let writes_them = Format::of(source.server().info()).is_none_or(Format::has_field_lives);
@@ -44,30 +50,59 @@ pub(super) async fn look(course: &Course, max: usize, progress: &dyn Progress) -
     progress.begin("look for expiring fields", source.known_keys().await);
     let mut connection = source.open("migrate").await?;
     let mut walk = Walk::start(source, course.routes.only_pattern()).await?;
+    let mut pace = Pace::new(limits, source).await?;
+    let mut keys_at_once = Sizing::new();
     while let Some(names) = walk.next_page().await? {
+        pace.admit(names.len() + 1).await?;
         progress.advance(names.len() as u64);
-        let mut types = redis::Pipeline::with_capacity(names.len());
-        for name in &names {
-            types.cmd("TYPE").arg(&*source.on_server(name));
-        }
-        let types = connection.ask_each("ask for a type", &types).await?;
-        for (name, kind) in names.into_iter().zip(types) {
-            let kind: String = compartment_redis::read_answer("ask for a type", kind)?;
-            let Some(rule) = course.routes.rule_of(&name) else { continue };
-            let target = course.routes.target(rule);
-            if KeyType::parse(&kind) != Some(KeyType::Hash) || course.knows_field_lives(target) {
-                continue;
+        let mut hashes = hashes_among(course, &mut connection, names).await?;
+        while !hashes.is_empty() {
+            let some: Vec<Vec<u8>> =
+                hashes.drain(..hashes.len().min(keys_at_once.keys())).collect();
+            pace.admit(some.len()).await?;
+            let mut dumps = redis::Pipeline::with_capacity(some.len());
+            for name in &some {
+                dumps.cmd("DUMP").arg(&*source.on_server(name));
             }
-            let mut dump = redis::cmd("DUMP");
-            dump.arg(&*source.on_server(&name));
-            // It may have expired since.
-            let payload: Option<Vec<u8>> = connection.ask("look at a hash", &dump).await?;
-            if payload.is_some_and(|payload| expires_by_field(&payload)) {
-                blocked.count(&name, max);
+            let mut bytes = 0;
+            let answers = connection.ask_each("look at a hash", &dumps).await?;
+            for (name, answer) in some.iter().zip(answers) {
+                // It may have expired since.
+                let payload: Option<Vec<u8>> =
+                    compartment_redis::read_answer("look at a hash", answer)?;
+                let Some(payload) = payload else { continue };
+                bytes += payload.len();
+                if expires_by_field(&payload) {
+                    blocked.count(name, max);
+                }
             }
+            keys_at_once.learn(some.len(), bytes);
         }
     }
     Ok(blocked)
+}
+
+/// The names of hashes that would go to a target without such fields.
+async fn hashes_among(
+    course: &Course,
+    connection: &mut Connection,
+    names: Vec<Vec<u8>>,
+) -> Result<Vec<Vec<u8>>> {
+    let mut types = redis::Pipeline::with_capacity(names.len());
+    for name in &names {
+        types.cmd("TYPE").arg(&*course.source.on_server(name));
+    }
+    let types = connection.ask_each("ask for a type", &types).await?;
+    let mut hashes = Vec::new();
+    for (name, kind) in names.into_iter().zip(types) {
+        let kind: String = compartment_redis::read_answer("ask for a type", kind)?;
+        let Some(rule) = course.routes.rule_of(&name) else { continue };
+        let knows = course.knows_field_lives(course.routes.target(rule));
+        if KeyType::parse(&kind) == Some(KeyType::Hash) && !knows {
+            hashes.push(name);
+        }
+    }
+    Ok(hashes)
 }
 
 /// Whether the server says that no hash of the source has such fields: `subexpiry` of Redis, `keys_with_volatile_items`

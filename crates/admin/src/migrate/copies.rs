@@ -1,6 +1,6 @@
 //! The copies in the targets, with marks: only copies may be overwritten or removed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Item;
@@ -16,6 +16,8 @@ struct State {
     known: HashMap<Vec<u8>, Copied>,
     /// Keys with another value in their target, and their rules.
     conflicts: BTreeMap<Vec<u8>, usize>,
+    /// Keys that had been copied and stay in the source since, by choice.
+    staying: BTreeSet<Vec<u8>>,
     journal: Option<Outcomes>,
 }
 
@@ -41,6 +43,20 @@ impl Copies {
             .iter()
             .map(|item| state.known.get(&item.name).and_then(|one| one.mark.clone()))
             .collect()
+    }
+
+    /// Records whether a key that had been copied stays in the source now.
+    pub(crate) fn note_staying(&self, item: &Item, stays: bool) {
+        let mut state = self.state();
+        match stays {
+            true => drop(state.staying.insert(item.name.clone())),
+            false => drop(state.staying.remove(&item.name)),
+        }
+    }
+
+    /// Number of keys that had been copied and stay in the source since.
+    pub(crate) fn staying(&self) -> u64 {
+        self.state().staying.len() as u64
     }
 
     /// All copies of keys that the source still had.

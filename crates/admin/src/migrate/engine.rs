@@ -53,10 +53,10 @@ impl Run {
         let migration = migration.without_keys_of_targets().await?;
         let (course, way) = ready(&migration, progress.as_ref()).await?;
         let options = &migration.options;
-        match options.journal.is_file() {
-            true => resume::refuse_cut_off(&options.journal, &course).await?,
-            false => refuse_what_cannot_go(&course, progress.as_ref()).await?,
+        if options.journal.is_file() {
+            resume::refuse_cut_off(&options.journal, &course).await?;
         }
+        refuse_what_cannot_go(&course, options.limits, progress.as_ref()).await?;
         let evicted = evicted_keys(&migration.source).await;
         let journal =
             Journal::open(&options.journal, &Header::of(&migration), &options.instructions)?;

@@ -100,7 +100,8 @@ pub async fn follow(
     if quiet {
         work.note_followed(&lives);
     }
-    let report = work.end(quiet).await?;
+    let mut report = work.end(quiet).await?;
+    report.field_lives += changes.copies.staying();
     Ok(LiveReport { migration: report, stragglers: clients_of(&source).await?, quiet })
 }
 
@@ -190,10 +191,10 @@ impl Changes {
         while feed.offset() < offset {
             match tokio::time::timeout_at(until, feed.next()).await {
                 Ok(command) => drop(self.note(command?).await?),
-                Err(_) => return Ok(feed.offset() >= offset && self.names.is_empty()),
+                Err(_) => break,
             }
         }
-        Ok(self.names.is_empty() && !self.all)
+        Ok(feed.offset() >= offset && self.names.is_empty() && !self.all)
     }
 
     /// Copies the changed keys; returns their number.

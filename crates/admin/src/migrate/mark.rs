@@ -69,7 +69,7 @@ impl Mark {
     }
 }
 
-fn digest(payload: &[u8], drops_field_lives: bool) -> [u8; 16] {
+fn digest(payload: &[u8], drops_field_lives: Option<u64>) -> [u8; 16] {
     let value = Payload::parse_unchecked(payload).and_then(|payload| payload.value());
     let whole = match value {
         // Servers before 7.0 do not have these fields.
@@ -77,8 +77,10 @@ fn digest(payload: &[u8], drops_field_lives: bool) -> [u8; 16] {
             (stream.entries_added, stream.max_deleted_id) = (0, StreamId::default());
             Value::Stream(stream).digest()
         }
-        Ok(value) if drops_field_lives => value.without_field_lives().digest(),
-        Ok(value) => value.digest(),
+        Ok(value) => match drops_field_lives {
+            Some(now_ms) => value.without_field_lives(now_ms).digest(),
+            None => value.digest(),
+        },
         // A module's type: equal if its bytes are equal.
         Err(_) => Sha256::digest(&payload[..payload.len().saturating_sub(10)]).into(),
     };
@@ -96,7 +98,7 @@ mod tests {
         let snapshot = |payload: &[u8], expires_at| Snapshot {
             payload: payload.to_vec(),
             expires_at,
-            drops_field_lives: false,
+            drops_field_lives: None,
         };
         let one = snapshot(b"\x00\x01a\x0b\x00--------", Some(1_000));
         let mark = Mark::of(&one);

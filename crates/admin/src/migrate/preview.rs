@@ -77,7 +77,8 @@ pub async fn preview_names(
             .collect(),
         formats: course.other_formats().iter().map(ToString::to_string).collect(),
         staying: 0,
-        blocked: blocked::look(&course, BLOCKED_NAMES, progress.as_ref()).await?,
+        blocked: blocked::look(&course, migration.options.limits, BLOCKED_NAMES, progress.as_ref())
+            .await?,
     };
     progress.begin("look", migration.source.known_keys().await);
     let mut pace = Pace::new(migration.options.limits, &migration.source).await?;

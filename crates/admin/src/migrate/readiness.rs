@@ -4,13 +4,12 @@ use compartment_core::{Error, ErrorKind};
 
 use super::blocked;
 use super::expected::expected_bytes;
-
 use super::way::{Course, choose, try_out};
 use super::{Migration, Way};
 use crate::condition::Condition;
 use crate::field_lives::FieldLives;
 use crate::fitness::{Incoming, judge, refuse_stale_replica};
-use crate::{AdminError, Progress, Result};
+use crate::{AdminError, Limits, Progress, Result};
 
 /// Chooses the way of moving keys and prepares the course, with the clocks compared.
 ///
@@ -35,14 +34,19 @@ pub(super) async fn ready(migration: &Migration, progress: &dyn Progress) -> Res
     Ok((course, way))
 }
 
-/// Refuses keys that cannot go as they are, unless it was chosen what becomes of them. An interrupted migration has
-/// looked already.
+/// Refuses keys that cannot go as they are, unless it was chosen what becomes of them.
 ///
 /// # Errors
 /// [`AdminError::Unsafe`], before any key has moved.
-pub(super) async fn refuse_what_cannot_go(course: &Course, progress: &dyn Progress) -> Result<()> {
+pub(super) async fn refuse_what_cannot_go(
+    course: &Course,
+    limits: Limits,
+    progress: &dyn Progress,
+) -> Result<()> {
     match course.field_lives {
-        FieldLives::Stop => blocked::refuse(course, &blocked::look(course, NAMES, progress).await?),
+        FieldLives::Stop => {
+            blocked::refuse(course, &blocked::look(course, limits, NAMES, progress).await?)
+        }
         FieldLives::Leave | FieldLives::Drop => Ok(()),
     }
 }

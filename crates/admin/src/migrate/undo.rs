@@ -13,6 +13,7 @@ use super::mark::Copied;
 use super::report::{GroupReport, MigrationReport};
 use super::way::{Course, Lane, choose};
 use super::{Item, Migration, Outcome, Rename, Routes, Way, resume};
+use crate::field_lives::FieldLives;
 use crate::fitness::{Incoming, refuse_stale_replica, target_fitness};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result};
 
@@ -44,6 +45,8 @@ pub struct UndoOptions {
     pub limits: Limits,
     /// Whether to continue although the old place may evict keys.
     pub accept_eviction: bool,
+    /// What becomes of hashes with expiring fields, if the old place knows no such fields.
+    pub field_lives: FieldLives,
 }
 
 /// Undoes the migration in `journal`. `source` and `targets` are the places of its header, in its
@@ -183,6 +186,8 @@ impl Back {
         let forward = Course {
             keep: header.keep,
             watches_evictions: !options.accept_eviction,
+            // A copy without the expiries of its fields is still a copy.
+            field_lives: FieldLives::Drop,
             ..Course::new(source.clone(), targets.clone(), routes)
         };
         // Kept keys are in the source already and need no room.
@@ -195,6 +200,7 @@ impl Back {
             let routes = Routes::of_groups(&all, rename.as_ref().map(Rename::inverse).as_ref());
             let mut course = Course {
                 watches_evictions: !options.accept_eviction,
+                field_lives: options.field_lives,
                 ..Course::new(target, vec![source.clone()], routes)
             };
             way = choose(&course).await?;

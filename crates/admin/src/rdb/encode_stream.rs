@@ -1,5 +1,7 @@
 //! Encodes streams: entries in listpacks as a server makes them, groups, and pending entries.
 
+use std::collections::BTreeMap;
+
 use super::format::Format;
 use super::length::{length, string};
 use super::types::{STREAM, STREAM_2, STREAM_3};
@@ -61,6 +63,10 @@ fn group(group: &Group, value_type: u8, to: &mut Vec<u8>) {
         to.extend_from_slice(&pending.delivered_at_ms.to_le_bytes());
         length(pending.deliveries, to);
     }
+    let mut owned: BTreeMap<&[u8], Vec<StreamId>> = BTreeMap::new();
+    for pending in &group.pending {
+        owned.entry(&pending.consumer).or_default().push(pending.id);
+    }
     length(group.consumers.len() as u64, to);
     for consumer in &group.consumers {
         string(&consumer.name, to);
@@ -68,10 +74,9 @@ fn group(group: &Group, value_type: u8, to: &mut Vec<u8>) {
         if value_type == STREAM_3 {
             to.extend_from_slice(&consumer.active_at_ms.to_le_bytes());
         }
-        let own: Vec<_> =
-            group.pending.iter().filter(|pending| pending.consumer == consumer.name).collect();
+        let own = owned.get(consumer.name.as_slice()).map_or(&[][..], Vec::as_slice);
         length(own.len() as u64, to);
-        own.iter().for_each(|pending| to.extend_from_slice(&big_endian(pending.id)));
+        own.iter().for_each(|id| to.extend_from_slice(&big_endian(*id)));
     }
 }
 

@@ -112,10 +112,11 @@ impl<'a> Payload<'a> {
         self.value().map(|value| value.digest())
     }
 
-    /// Whether both are the same hash if expiries of fields do not count.
-    pub(crate) fn same_without_field_lives(&self, other: &Payload<'_>) -> bool {
+    /// Whether both are the same hash if expiries of fields do not count, and fields that have expired by `now_ms` are
+    /// gone.
+    pub(crate) fn same_without_field_lives(&self, other: &Payload<'_>, now_ms: u64) -> bool {
         let digest = |payload: &Payload<'_>| {
-            payload.value().map(|value| value.without_field_lives().digest())
+            payload.value().map(|value| value.without_field_lives(now_ms).digest())
         };
         matches!((digest(self), digest(other)), (Ok(one), Ok(two)) if one == two)
     }

@@ -12,6 +12,9 @@ use super::value::{Consumer, Group, Pending, Stream, StreamEntry, StreamId};
 
 const BAD: RdbError = RdbError::Corrupt("a stream has an unknown encoding");
 
+/// The consumer of pending entries that were given back (`XNACK` of Redis 8.8). Other servers know no entry without
+/// one: they crash when such an entry is listed.
+const UNOWNED: &[u8] = b"(given back)";
 const DELETED: i64 = 1;
 /// The entry has the same field names as the first one.
 const SAME_FIELDS: i64 = 2;
@@ -130,10 +133,17 @@ fn group(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Group> {
         consumers.push(Consumer { name, seen_at_ms, active_at_ms });
     }
     if value_type == STREAM_5 {
-        // Pending entries that no consumer has any more: they stay in the group without one.
-        for _ in 0..scanner.count()? {
-            pending.get(&big_endian(scanner)?).ok_or(BAD)?;
+        let given_back = scanner.count()?;
+        for _ in 0..given_back {
+            let unowned = pending.get_mut(&big_endian(scanner)?).ok_or(BAD)?;
+            unowned.consumer = UNOWNED.to_vec();
         }
+        if given_back > 0 {
+            consumers.push(Consumer { name: UNOWNED.to_vec(), seen_at_ms: 0, active_at_ms: 0 });
+        }
+    }
+    if pending.values().any(|pending| pending.consumer.is_empty()) {
+        return Err(BAD);
     }
     Ok(Group { name, last_id, entries_read, pending: pending.into_values().collect(), consumers })
 }

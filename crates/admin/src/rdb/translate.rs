@@ -41,27 +41,28 @@ impl From<NoForm> for Obstacle {
     }
 }
 
-/// The type byte and the encoded value as that line reads them. With `drops_field_lives` fields never expire there.
+/// The type byte and the encoded value as that line reads them. With the time of
+/// `drops_field_lives` (milliseconds since 1970), fields never expire there, and those that have expired by then are gone.
 ///
 /// # Errors
 /// If the line cannot hold the value, or it cannot be read here.
 pub(crate) fn translated<'a>(
     payload: &Payload<'a>,
     format: Format,
-    drops_field_lives: bool,
+    drops_field_lives: Option<u64>,
 ) -> Result<(u8, Cow<'a, [u8]>), Obstacle> {
     let value_type = payload.value_type();
     // A module reads its own data, whatever server it is in.
     let is_own = value_type == MODULE || format.has_type(value_type, payload.version());
-    if is_own && !drops_field_lives {
+    if is_own && drops_field_lives.is_none() {
         return Ok((value_type, Cow::Borrowed(payload.raw())));
     }
     if is_opaque(value_type) {
         return Err(Obstacle::NoSuchType(type_name(value_type)));
     }
     let mut value = payload.value().map_err(Obstacle::Unreadable)?;
-    if drops_field_lives {
-        value = value.without_field_lives();
+    if let Some(now_ms) = drops_field_lives {
+        value = value.without_field_lives(now_ms);
     }
     let mut bytes = Vec::with_capacity(payload.raw().len());
     let value_type = encode(&value, format, &mut bytes)?;
@@ -75,7 +76,7 @@ pub(crate) fn translated<'a>(
 pub(crate) fn translated_dump(
     payload: &Payload<'_>,
     format: Format,
-    drops_field_lives: bool,
+    drops_field_lives: Option<u64>,
 ) -> Result<Vec<u8>, Obstacle> {
     let (value_type, value) = translated(payload, format, drops_field_lives)?;
     Ok(with_footer(value_type, &value, format.version()))

@@ -91,7 +91,7 @@ pub struct Group {
 pub struct Pending {
     /// The entry.
     pub id: StreamId,
-    /// The consumer that has it; empty if the file does not have it.
+    /// The consumer that has it; `(given back)` if none has.
     pub consumer: Vec<u8>,
     /// When it was delivered, in milliseconds since 1970.
     pub delivered_at_ms: u64,
@@ -125,13 +125,20 @@ impl Value {
         }
     }
 
-    /// The value with fields that never expire.
+    /// The value with fields that never expire, and without those that have expired by `now_ms`.
     #[must_use]
-    pub fn without_field_lives(mut self) -> Self {
+    pub fn without_field_lives(mut self, now_ms: u64) -> Self {
         if let Self::Hash(fields) = &mut self {
+            fields.retain(|field| field.expires_at_ms.is_none_or(|at| at > now_ms));
             fields.iter_mut().for_each(|field| field.expires_at_ms = None);
         }
         self
+    }
+
+    /// Whether it is a hash of which every field has expired by `now_ms`.
+    pub(crate) fn is_over(&self, now_ms: u64) -> bool {
+        matches!(self, Self::Hash(fields)
+            if fields.iter().all(|field| field.expires_at_ms.is_some_and(|at| at <= now_ms)))
     }
 
     /// A digest that is equal for equal values only: SHA-256 over the parts, with unordered parts

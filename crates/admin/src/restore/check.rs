@@ -63,7 +63,9 @@ impl Work<'_> {
             };
             let expiry = by.is_same(key.expires_at_ms, entry.expires_at_ms);
             let same = ours.same_value(&theirs)
-                || self.drops_field_lives && ours.same_without_field_lives(&theirs);
+                || self
+                    .drops_field_lives
+                    .is_some_and(|now| ours.same_without_field_lives(&theirs, now));
             if expiry && same { Standing::Same } else { Standing::Other }
         };
         Ok(keys.iter().map(compare).collect())

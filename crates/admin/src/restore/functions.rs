@@ -7,8 +7,8 @@ use super::contents::{open, wrong};
 use super::keys::Keys;
 use super::{OnConflict, Work};
 use crate::backup::{function_libraries, on_thread};
-use crate::error::Result;
-use crate::rdb::Item;
+use crate::error::{AdminError, Result};
+use crate::rdb::{Format, Item};
 
 impl Work<'_> {
     /// Loads each library on every node; returns their number. In a dry run they are only counted.
@@ -28,17 +28,24 @@ impl Work<'_> {
             Ok(libraries)
         })
         .await?;
+        let info = self.place.server().info();
+        if !libraries.is_empty() && Format::of(info).is_some_and(|format| !format.has_functions()) {
+            return Err(AdminError::Invalid(format!(
+                "{} is {} {}, which has no functions: leave --functions out",
+                self.place, info.server, info.version
+            )));
+        }
         if self.options.dry_run {
             return Ok(libraries.len() as u64);
         }
-        // A library that is there as it is in the file is no conflict, as a key is none.
-        let there = function_libraries(self.place).await?;
-        let libraries: Vec<Vec<u8>> =
-            libraries.into_iter().filter(|code| !there.contains(code)).collect();
         let mut loaded = 0;
-        for mut node in self.place.open_nodes("restore").await? {
-            loaded = 0;
-            for code in &libraries {
+        for mut node in self.place.open_nodes("functions").await? {
+            // A library that is there as it is in the file is no conflict, as a key is none. A node may lack one that
+            // the others have, after an interruption.
+            let there = function_libraries(&mut node).await?;
+            let missing = libraries.iter().filter(|code| !there.contains(code));
+            let mut here = 0;
+            for code in missing {
                 let mut load = redis::cmd("FUNCTION");
                 load.arg("LOAD");
                 if self.options.on_conflict == OnConflict::Replace {
@@ -46,21 +53,21 @@ impl Work<'_> {
                 }
                 load.arg(code);
                 match node.ask::<Value>("load a function library", &load).await {
-                    Ok(_) => loaded += 1,
+                    Ok(_) => here += 1,
                     Err(error)
                         if exists(&error) && self.options.on_conflict == OnConflict::Skip => {}
                     Err(error) if exists(&error) => {
-                        let what = format!(
-                            "{}; --on-conflict skip keeps it, --on-conflict replace overwrites it",
+                        return Err(AdminError::Conflict(format!(
+                            "{} has another function library of the same name ({}); --on-conflict skip keeps it, \
+                             --on-conflict replace overwrites it",
+                            node.location(),
                             error.message()
-                        );
-                        return Err(
-                            Error::new(error.kind(), "load a function library", what).into()
-                        );
+                        )));
                     }
                     Err(error) => return Err(error.into()),
                 }
             }
+            loaded = loaded.max(here);
         }
         Ok(loaded)
     }

@@ -28,6 +28,8 @@ pub(super) struct Chosen {
     pub(super) pattern: Option<Vec<u8>>,
     /// Whether hashes with expiring fields are left out.
     pub(super) without_field_lives: bool,
+    /// Whether hashes of which every field has expired count as expired.
+    pub(super) drops_field_lives: bool,
 }
 
 /// The keys of a file that are to be restored.
@@ -104,7 +106,9 @@ impl Reading {
             {
                 continue;
             }
-            if key.expires_at_ms.is_some_and(|at| at <= self.keys.now_ms) {
+            if key.expires_at_ms.is_some_and(|at| at <= self.keys.now_ms)
+                || self.keys.chosen.drops_field_lives && self.is_over(&key, reader.version())
+            {
                 batch.expired += 1;
                 continue;
             }
@@ -116,6 +120,13 @@ impl Reading {
             batch.keys.push(key);
         }
         self.send(batch)
+    }
+
+    /// Whether every field of a hash has expired.
+    fn is_over(&self, key: &Key, version: u16) -> bool {
+        let payload = key.as_payload(version);
+        payload.expires_by_field()
+            && payload.value().is_ok_and(|value| value.is_over(self.keys.now_ms))
     }
 
     fn is_chosen(&self, key: &Key) -> bool {
@@ -137,7 +148,7 @@ impl Reading {
 }
 
 /// The server's time, or this machine's if it is not reported, in milliseconds since 1970.
-pub(super) async fn now(connection: &mut Connection) -> u64 {
+pub(crate) async fn now(connection: &mut Connection) -> u64 {
     match connection.ask::<(u64, u64)>("ask the time", &redis::cmd("TIME")).await {
         Ok((seconds, micros)) => seconds * 1_000 + micros / 1_000,
         // A cluster answers once for each node.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use contents::no_database;
 pub use contents::{Contents, DatabaseContents};
+pub(crate) use keys::now;
 use keys::{Chosen, Keys};
 
 use crate::backup::on_thread;
@@ -191,6 +192,7 @@ pub async fn restore(
     can_take_modules(file, &chosen, place).await?;
     let lives = format.is_some_and(|format| !format.has_field_lives());
     can_hold(file, &chosen, (format, contents.rdb_version), place, options)?;
+    let drops = lives && options.field_lives == FieldLives::Drop;
     let left_out = match lives && options.field_lives == FieldLives::Leave {
         true => chosen.field_lives,
         false => 0,
@@ -205,6 +207,7 @@ pub async fn restore(
             index,
             pattern: options.pattern.clone(),
             without_field_lives: left_out > 0,
+            drops_field_lives: drops,
         },
         now_ms,
     };
@@ -225,7 +228,7 @@ pub async fn restore(
         progress,
         rdb_version: contents.rdb_version,
         format,
-        drops_field_lives: lives && options.field_lives == FieldLives::Drop,
+        drops_field_lives: drops.then_some(now_ms),
     };
     let finds_conflicts = options.on_conflict == OnConflict::Fail || options.dry_run;
     if finds_conflicts && work.holds_keys().await? {
@@ -301,8 +304,9 @@ struct Work<'a> {
     rdb_version: u16,
     /// The format in which values are written again, if the server does not read the file's.
     format: Option<Format>,
-    /// Whether fields of hashes do not expire in the server any more, by choice.
-    drops_field_lives: bool,
+    /// Set if fields of hashes do not expire in the server any more, by choice: the server's time, by which fields have
+    /// expired.
+    drops_field_lives: Option<u64>,
 }
 
 /// The format in which values have to be written again; `None` if the server reads the file's own, or its version is

@@ -19,8 +19,8 @@ use crate::{Pace, escape};
 
 /// Round trips in flight.
 const IN_FLIGHT: usize = 3;
-/// Bytes of a `RESTORE` payload besides the value in file format.
-const BESIDE_A_PAYLOAD: usize = 11;
+/// Bytes of payloads per round trip.
+const SENT_TOGETHER: usize = 8 << 20;
 
 /// The outcome of a batch.
 #[derive(Debug, Default)]
@@ -140,23 +140,35 @@ impl Work<'_> {
     ) -> Outcome {
         let mut outcome = Outcome { expired: batch.expired, ..Outcome::default() };
         let max = max_bytes(self.place.server());
-        let is_large = |key: &mut Key| (key.payload.len() + BESIDE_A_PAYLOAD) as u64 > max;
-        let large: Vec<Key> = batch.keys.extract_if(.., is_large).collect();
-        let mut pipeline = Pipeline::with_capacity(batch.keys.len());
-        for key in &batch.keys {
-            if let Err(error) = self.add(&mut pipeline, key) {
-                outcome.stopped = Some(error.into());
-                return outcome;
+        let (mut sent, mut large, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut pipeline, mut bytes) = (Pipeline::new(), 0);
+        let mut rest = std::mem::take(&mut batch.keys).into_iter().peekable();
+        while let Some(key) = rest.next() {
+            // Measured as it is sent: a value that is written again is not compressed.
+            match self.dump(&key) {
+                Ok(dump) if dump.len() as u64 > max => large.push(key),
+                Ok(dump) => {
+                    bytes += dump.len();
+                    self.add(&mut pipeline, &key, dump);
+                    sent.push(key);
+                }
+                Err(error) => {
+                    outcome.stopped = Some(error.into());
+                    return outcome;
+                }
             }
+            if bytes < SENT_TOGETHER && rest.peek().is_some() {
+                continue;
+            }
+            match connection.ask_each("restore", &std::mem::take(&mut pipeline)).await {
+                Ok(more) => answers.extend(more),
+                Err(error) => {
+                    outcome.stopped = Some(error.in_database(self.place.label()).into());
+                    return outcome;
+                }
+            }
+            bytes = 0;
         }
-        let answers = match connection.ask_each("restore", &pipeline).await {
-            Ok(answers) => answers,
-            Err(error) => {
-                outcome.stopped = Some(error.in_database(self.place.label()).into());
-                return outcome;
-            }
-        };
-        drop(pipeline);
         let mut standing = Vec::new();
         for key in large {
             match self.write_in_parts(&key).await {
@@ -168,7 +180,7 @@ impl Work<'_> {
                 }
             }
         }
-        for (key, answer) in batch.keys.into_iter().zip(answers) {
+        for (key, answer) in sent.into_iter().zip(answers) {
             match &answer {
                 Value::ServerError(error) if error.code() == "BUSYKEY" => standing.push(key),
                 answer => match answer_error("restore", answer) {
@@ -208,8 +220,8 @@ impl Work<'_> {
         }
         let value = Payload::parse(&key.dump(self.rdb_version)).and_then(|payload| payload.value());
         let mut value = value.map_err(|error| fail(ErrorKind::Unsupported, error.to_string()))?;
-        if self.drops_field_lives {
-            value = value.without_field_lives();
+        if let Some(now_ms) = self.drops_field_lives {
+            value = value.without_field_lives(now_ms);
         }
         // A separate connection, because `WATCH` applies to the whole connection.
         let mut connection = self.place.open("restore").await?;
@@ -218,8 +230,7 @@ impl Work<'_> {
         typed::write(&mut connection, server, &name, (&value, key.expires_at_ms), replace).await
     }
 
-    fn add(&self, pipeline: &mut Pipeline, key: &Key) -> compartment_core::Result<()> {
-        let dump = self.dump(key)?;
+    fn add(&self, pipeline: &mut Pipeline, key: &Key, dump: Vec<u8>) {
         let restore = pipeline.cmd("RESTORE");
         restore
             .arg(&*self.place.on_server(&key.name))
@@ -229,13 +240,12 @@ impl Work<'_> {
             restore.arg("REPLACE");
         }
         restore.arg("ABSTTL");
-        Ok(())
     }
 
     /// The value as the server reads it.
     fn dump(&self, key: &Key) -> compartment_core::Result<Vec<u8>> {
         let Some(format) = self.format else { return Ok(key.dump(self.rdb_version)) };
-        let drops = self.drops_field_lives && has_field_lives(key.value_type);
+        let drops = self.drops_field_lives.filter(|_| has_field_lives(key.value_type));
         let translated = translated_dump(&key.as_payload(self.rdb_version), format, drops);
         translated.map_err(|obstacle| {
             let error = Error::new(ErrorKind::Unsupported, "restore", obstacle.to_string());

@@ -112,28 +112,45 @@ fn what_is_no_such_file_says_so() {
     }
 }
 
+fn id(ms: u8) -> Vec<u8> {
+    [&[0; 7][..], &[ms], &[0; 8]].concat()
+}
+
+/// The entry 5-0 with the field `a` and the value `1`, and the last id, in the forms since 7.0.
+fn one_entry() -> Vec<u8> {
+    let elements: &[u8] = &[1, 1, 0, 1, 1, 1, 0x81, b'a', 2, 0, 1, 2, 1, 0, 1, 0, 1, 1, 1, 4, 1];
+    let listpack = [&[28, 0, 0, 0, 11, 0][..], elements, &[0xff]].concat();
+    [&[1, 16][..], &id(5), &[28], &listpack, &[1, 5, 0, 5, 0, 0, 0, 1]].concat()
+}
+
+/// A group `g` that has read one entry, and has it pending.
+fn one_pending() -> Vec<u8> {
+    [&[1, 1, b'g', 5, 0, 1, 1][..], &id(5), &[9, 0, 0, 0, 0, 0, 0, 0], &[1]].concat()
+}
+
+/// What is remembered of producers: for 10 s, 20 each; `p` has added `id` as 5-0; counters.
+const PRODUCERS: &[u8] = &[10, 20, 1, 1, b'p', 1, 2, b'i', b'd', 5, 0, 3, 4];
+
+fn file(version: u16, parts: &[&[u8]]) -> Vec<u8> {
+    let head = format!("REDIS{version:04}").into_bytes();
+    [&head[..], &parts.concat(), b"\xff\0\0\0\0\0\0\0\0"].concat()
+}
+
+/// A file of Redis 8.8 by its description: the stream `k`, whose group has given an entry back.
+pub(crate) fn stream_with_an_entry_given_back() -> Vec<u8> {
+    let given_back = [&[0][..], &[1], &id(5)].concat();
+    file(14, &[&[27, 1, b'k'], &one_entry(), &one_pending(), &given_back, PRODUCERS])
+}
+
 /// Written by their description: key metadata, a stream that knows its producers, one with an entry that no consumer
 /// has, and an array.
 #[test]
 fn the_forms_of_86_and_88_are_read() {
-    let id = |ms: u8| [&[0; 7][..], &[ms], &[0; 8]].concat();
-    // A listpack of one entry, 5-0, with the field `a` and the value `1`.
-    let elements: &[u8] = &[1, 1, 0, 1, 1, 1, 0x81, b'a', 2, 0, 1, 2, 1, 0, 1, 0, 1, 1, 1, 4, 1];
-    let listpack = [&[28, 0, 0, 0, 11, 0][..], elements, &[0xff]].concat();
-    let entries = [&[1, 16][..], &id(5), &[28], &listpack, &[1, 5, 0, 5, 0, 0, 0, 1]].concat();
-    let one_pending = [&[1, 1, b'g', 5, 0, 1, 1][..], &id(5), &[9; 8], &[1]].concat();
-    let producers: &[u8] = &[10, 20, 1, 1, b'p', 1, 2, b'i', b'd', 5, 0, 3, 4];
-    let file = |version: u16, parts: &[&[u8]]| {
-        let head = format!("REDIS{version:04}").into_bytes();
-        [&head[..], &parts.concat(), b"\xff\0\0\0\0\0\0\0\0"].concat()
-    };
-
     let meta: &[u8] = &[0xf3, 1, 1, 2, 3, 4, 2, 7, 0];
     let owned = [&[1, 1, b'c'][..], &[8; 16], &[1], &id(5)].concat();
-    let fourth = file(13, &[meta, &[26, 1, b'k'], &entries, &one_pending, &owned, producers]);
-    let none = [&[0][..], &[1], &id(5)].concat();
-    let fifth = file(14, &[&[27, 1, b'k'], &entries, &one_pending, &none, producers]);
-    for (file, consumer) in [(&fourth, &b"c"[..]), (&fifth, b"")] {
+    let fourth = file(13, &[meta, &[26, 1, b'k'], &one_entry(), &one_pending(), &owned, PRODUCERS]);
+    let fifth = stream_with_an_entry_given_back();
+    for (file, consumer) in [(&fourth, &b"c"[..]), (&fifth, b"(given back)")] {
         let (version, keys) = keys(file).unwrap();
         let value = Payload::parse(&keys[0].dump(version)).unwrap().value().unwrap();
         let Value::Stream(stream) = value else { panic!("{value:?}") };

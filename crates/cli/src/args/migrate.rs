@@ -194,6 +194,11 @@ pub(crate) struct Verify {
     #[arg(long)]
     pub(crate) stale_replica: bool,
 
+    /// Do not compare the expiries of hash fields where the second database knows none, as after
+    /// `migrate --field-lives drop`
+    #[arg(long)]
+    pub(crate) without_field_lives: bool,
+
     /// List at most this many differences; all are counted
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) show: usize,

@@ -18,6 +18,7 @@ pub(crate) async fn run(general: &General, command: args::Verify) -> Result<Exit
     options.examples = command.show;
     options.limits = command.load.into();
     options.stale_replica = command.stale_replica;
+    options.drops_field_lives = command.without_field_lives;
     let progress = Arc::new(KeyProgress::new());
     let shown = Arc::clone(&progress);
     let report = match (&command.from, &command.rdb) {

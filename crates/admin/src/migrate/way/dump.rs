@@ -14,7 +14,7 @@ use crate::{AdminError, Result};
 
 /// Number of keys per round trip, so that their values stay within [`BYTES_AT_ONCE`].
 #[derive(Debug)]
-pub(super) struct Sizing {
+pub(crate) struct Sizing {
     keys: usize,
 }
 
@@ -26,15 +26,15 @@ const MAX_KEYS: usize = 256;
 const FIRST_KEYS: usize = 16;
 
 impl Sizing {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { keys: FIRST_KEYS }
     }
 
-    pub(super) fn keys(&self) -> usize {
+    pub(crate) fn keys(&self) -> usize {
         self.keys
     }
 
-    pub(super) fn learn(&mut self, keys: usize, bytes: usize) {
+    pub(crate) fn learn(&mut self, keys: usize, bytes: usize) {
         let fit = BYTES_AT_ONCE / (bytes / keys.max(1)).max(1);
         // Grows step by step and shrinks at once.
         self.keys = fit.clamp(1, (self.keys * 2).min(MAX_KEYS));
@@ -100,14 +100,15 @@ impl Lane {
                 continue;
             }
             self.refuse_field_lives(number, &name, snapshot)?;
-            if self.is_too_large(number, snapshot) {
-                self.explain_size(number, &name, snapshot)?;
+            let payload = self.payload_for(number, &name, snapshot)?;
+            if self.is_too_large(number, &payload) {
+                self.explain_size(number, &name, &payload)?;
                 untaken.push(place);
                 continue;
             }
             let mut command = redis::cmd("RESTORE");
             command.arg(&name).arg(self.expiry_there(number, snapshot));
-            command.arg(&*self.payload_for(number, &name, snapshot)?);
+            command.arg(&*payload);
             // 0 means no expiry with `ABSTTL` too.
             command.arg("ABSTTL");
             commands.push((number, command));

@@ -3,7 +3,9 @@
 use super::Lane;
 use crate::Result;
 use crate::expiry::ExpiryBy;
+use crate::field_lives::{FieldLives, expires_by_field};
 use crate::migrate::{Item, Outcome};
+use crate::rdb::Payload;
 use crate::snapshot::{Snapshot, server_time, take};
 
 impl Lane {
@@ -26,13 +28,37 @@ impl Lane {
         let expiry = ExpiryBy::of(self.course.source.server().info());
         let names: Vec<Vec<u8>> = items.iter().map(|item| self.course.source_name(item)).collect();
         let mut taken = take(&mut self.source, expiry, &names).await?;
-        for (item, snapshot) in items.iter().zip(&mut taken) {
-            if let Some(snapshot) = snapshot {
-                snapshot.drops_field_lives =
-                    self.drops_field_lives(self.course.routes.target(item.rule));
-            }
+        if self.course.field_lives == FieldLives::Drop {
+            self.drop_field_lives(items, &mut taken).await?;
         }
         Ok(taken)
+    }
+
+    /// Marks the hashes whose fields do not expire in their targets. One of which every field has expired is gone, even
+    /// if its server has not removed it yet.
+    async fn drop_field_lives(
+        &mut self,
+        items: &[Item],
+        taken: &mut [Option<Snapshot>],
+    ) -> Result<()> {
+        let mut now_ms = None;
+        for (item, slot) in items.iter().zip(taken) {
+            let target = self.course.routes.target(item.rule);
+            let Some(snapshot) = slot else { continue };
+            if self.course.knows_field_lives(target) || !expires_by_field(&snapshot.payload) {
+                continue;
+            }
+            let now = match now_ms {
+                Some(now) => now,
+                None => *now_ms.insert(server_time(&mut self.source).await?),
+            };
+            snapshot.drops_field_lives = Some(now);
+            let value = Payload::parse_unchecked(&snapshot.payload).and_then(|one| one.value());
+            if value.is_ok_and(|value| value.is_over(now)) {
+                *slot = None;
+            }
+        }
+        Ok(())
     }
 
     /// Reads the keys in their targets, with expiries converted to the source's clock.

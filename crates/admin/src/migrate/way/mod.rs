@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use choice::{choose, try_out};
 pub(crate) use course::Course;
+pub(crate) use dump::Sizing;
 use protection::Protection;
 
 use super::{Item, Outcome};

@@ -81,10 +81,14 @@ impl Lane {
         let mut copied = Vec::new();
         for (((item, here), outcome), ours) in items.iter().zip(here).zip(outcomes).zip(ours) {
             copies.note_conflict(item, *outcome == Outcome::Conflict);
+            if *outcome != Outcome::Stays || ours.is_some() {
+                copies.note_staying(item, *outcome == Outcome::Stays);
+            }
             let mark = match outcome {
                 Outcome::Done => here.as_ref().map(Mark::of),
                 Outcome::Same if ours.is_some() => here.as_ref().map(Mark::of),
                 Outcome::Gone | Outcome::There if ours.is_some() && here.is_none() => None,
+                Outcome::Stays if ours.is_some() => None,
                 _ => continue,
             };
             if mark != ours {
@@ -155,7 +159,14 @@ impl Lane {
                 }
                 (None, Some(_)) if !may_go => Outcome::There,
                 (Some(_), Some(_)) if !may_go => Outcome::Conflict,
-                (Some(here), _) if self.stays(self.course.destination(item).0, here) => {
+                (Some(here), there) if self.stays(self.course.destination(item).0, here) => {
+                    // A copy from before its fields expired would grow old in the target.
+                    if let Some(command) = self.write_over(item, None, there.as_ref()).await?
+                        && there.is_some()
+                    {
+                        commands.push((self.course.routes.target(item.rule), command));
+                        at.push(place);
+                    }
                     Outcome::Stays
                 }
                 (here, there) => {
@@ -196,8 +207,9 @@ impl Lane {
             return Ok(Some(command));
         };
         self.refuse_field_lives(number, &name, here)?;
-        if self.way == Way::Typed || self.is_too_large(number, here) {
-            self.explain_size(number, &name, here)?;
+        let payload = self.payload_for(number, &name, here)?;
+        if self.way == Way::Typed || self.is_too_large(number, &payload) {
+            self.explain_size(number, &name, &payload)?;
             self.write_one(item, here, there.is_some()).await?;
             return Ok(None);
         }
@@ -206,10 +218,9 @@ impl Lane {
         match there {
             Some(there) => {
                 command.arg(REPLACE_UNCHANGED).arg(1).arg(&name).arg(sha1(&there.payload));
-                command.arg(expiry).arg(&*self.payload_for(number, &name, here)?);
+                command.arg(expiry).arg(&*payload);
             }
             None => {
-                let payload = self.payload_for(number, &name, here)?;
                 command.arg(&name).arg(expiry).arg(&*payload).arg("ABSTTL");
             }
         }

@@ -3,18 +3,18 @@
 use compartment_core::{Error, ErrorKind};
 
 use super::{Lane, Way, key_error};
-use crate::rdb::has_field_lives;
+use crate::field_lives::expires_by_field;
 use crate::size::size;
 use crate::snapshot::Snapshot;
 use crate::typed::max_bytes;
 use crate::{AdminError, Result, escape};
 
 impl Lane {
-    /// Whether the payload exceeds the target's limit, so that it would close the connection.
-    pub(super) fn is_too_large(&self, number: usize, snapshot: &Snapshot) -> bool {
+    /// Whether the payload, as it is sent, exceeds the target's limit, so that it would close the connection.
+    pub(super) fn is_too_large(&self, number: usize, payload: &[u8]) -> bool {
         let max =
             self.course.targets.get(number).map_or(u64::MAX, |place| max_bytes(place.server()));
-        snapshot.payload.len() as u64 > max
+        payload.len() as u64 > max
     }
 
     /// Refuses a hash whose fields expire if the clocks differ, because those expiries are inside
@@ -25,8 +25,9 @@ impl Lane {
         name: &[u8],
         snapshot: &Snapshot,
     ) -> Result<()> {
-        let has_lives = snapshot.payload.first().is_some_and(|kind| has_field_lives(*kind));
-        if self.course.shift(number).is_none() || !has_lives {
+        let has_lives = expires_by_field(&snapshot.payload);
+        let carries_them = snapshot.drops_field_lives.is_none() && has_lives;
+        if self.course.shift(number).is_none() || !carries_them {
             return Ok(());
         }
         Err(AdminError::Unsafe(format!(
@@ -38,12 +39,7 @@ impl Lane {
     }
 
     /// The error for an oversized payload that cannot be moved in parts.
-    pub(super) fn explain_size(
-        &self,
-        number: usize,
-        name: &[u8],
-        snapshot: &Snapshot,
-    ) -> Result<()> {
+    pub(super) fn explain_size(&self, number: usize, name: &[u8], payload: &[u8]) -> Result<()> {
         let Some(target) = self.course.targets.get(number) else { return Ok(()) };
         let how = if target.server().is_cluster() {
             "raise that limit during the move"
@@ -54,7 +50,7 @@ impl Lane {
         };
         let what = format!(
             "its payload is {}, but the server accepts {} at once (proto-max-bulk-len): {how}",
-            size(snapshot.payload.len() as u64),
+            size(payload.len() as u64),
             size(max_bytes(target.server())),
         );
         Err(key_error(&self.course, Error::new(ErrorKind::Contract, "restore", what), number, name))

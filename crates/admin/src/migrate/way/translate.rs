@@ -6,7 +6,7 @@ use compartment_core::{Error, ErrorKind};
 
 use super::{Lane, key_error};
 use crate::field_lives::{FieldLives, expires_by_field};
-use crate::rdb::{Obstacle, Payload, Value, has_field_lives, translated_dump};
+use crate::rdb::{Obstacle, Payload, translated_dump};
 use crate::snapshot::Snapshot;
 use crate::{AdminError, Result, escape};
 
@@ -43,25 +43,12 @@ impl Lane {
         if format.reads(payload.version()) {
             return Ok(as_it_is);
         }
-        let drops = self.drops_field_lives(number) && has_field_lives(payload.value_type());
+        let drops = snapshot.drops_field_lives;
         match translated_dump(&payload, format, drops) {
             Ok(payload) => Ok(Cow::Owned(payload)),
             Err(Obstacle::FieldLives) => Err(self.unknown_field_lives(name)),
             Err(obstacle) => Err(fail(&obstacle)),
         }
-    }
-
-    /// The value without what the target does not know, if the operator has chosen to drop that.
-    pub(super) fn without_unknown(&self, number: usize, value: Value) -> Value {
-        match self.drops_field_lives(number) {
-            true => value.without_field_lives(),
-            false => value,
-        }
-    }
-
-    /// Whether expiries of fields are dropped on the way to target `number`.
-    pub(super) fn drops_field_lives(&self, number: usize) -> bool {
-        self.course.field_lives == FieldLives::Drop && !self.course.knows_field_lives(number)
     }
 
     pub(super) fn unknown_field_lives(&self, name: &[u8]) -> AdminError {

@@ -47,7 +47,10 @@ impl Lane {
             let error = Error::new(ErrorKind::Unsupported, "write by type", error.to_string());
             key_error(&self.course, error, number, &name)
         })?;
-        let value = self.without_unknown(number, value);
+        let value = match snapshot.drops_field_lives {
+            Some(now_ms) => value.without_field_lives(now_ms),
+            None => value,
+        };
         if !self.course.knows_field_lives(number) && has_lives(&value) {
             return Err(self.unknown_field_lives(&name));
         }

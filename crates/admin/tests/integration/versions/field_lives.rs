@@ -2,11 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-use compartment_admin::AdminError;
+use std::time::Duration;
+
+use compartment_admin::backup::{BackupOptions, backup};
 use compartment_admin::migrate::{
-    FieldLives, MigrateOptions, Migration, Routes, UndoOptions, migrate, preview, undo,
+    FieldLives, LiveOptions, MigrateOptions, Migration, Routes, UndoOptions, follow, migrate,
+    preview, undo,
 };
-use compartment_testkit::{ServerProgram, TestRedis, run_test};
+use compartment_admin::restore::{RestoreOptions, restore};
+use compartment_admin::{AdminError, Silent};
+use compartment_testkit::{Reply, ServerProgram, TestRedis, eventually, run_test};
 use tempfile::TempDir;
 
 use super::{has_field_lives, start};
@@ -125,5 +130,91 @@ fn dropped_by_choice_the_fields_never_expire_and_the_keys_still_do() {
         let back = undo(&journal, source, targets, UndoOptions::default(), silent()).await;
         assert!(back.unwrap().complete());
         assert_eq!((size(&one, 0).await, size(&other, 2).await), (KEYS, 0));
+    }));
+}
+
+#[test]
+#[ignore = "needs redis-server and the servers of cargo xtask servers"]
+fn fields_that_have_expired_do_not_come_back() {
+    run_test(for_each_pair(async |from: &ServerProgram, to: &ServerProgram| {
+        let one = TestRedis::builder().program(from).debug_command().start().await;
+        let other = start(to).await;
+        let mut c = connection(&one, 0).await;
+        tell(&mut c, "DEBUG SET-ACTIVE-EXPIRE 0").await;
+        tell(&mut c, "HSET session secret 1 kept 2").await;
+        tell(&mut c, "HSET over a 1").await;
+        tell(&mut c, "HPEXPIRE session 1 FIELDS 1 secret").await;
+        tell(&mut c, "HPEXPIRE over 1 FIELDS 1 a").await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dump.rdb");
+        let options = BackupOptions::default();
+        backup(&place(&one, 0).await, None, &file, &options, &Silent).await.unwrap();
+        // Until the clock of the server shows the next milliseconds.
+        eventually("the field has expired", async || {
+            one.command(&["HEXISTS", "session", "secret"]).await.integer() == Some(0)
+        })
+        .await;
+        let options = RestoreOptions::default().field_lives(FieldLives::Drop).verify(true);
+        restore(&file, &place(&other, 3).await, &options, &Silent).await.unwrap();
+        let setting = Setting::new(&one, &other, FieldLives::Drop).await;
+        let report = migrate(setting.migration, silent()).await.unwrap();
+        assert!(report.complete(), "{report:?}");
+        for index in [2, 3] {
+            let fields = other.command_in(index, &["HGETALL", "session"]).await;
+            let fields: Vec<String> = fields.array().iter().map(Reply::text).collect();
+            assert_eq!(fields, ["kept", "2"], "index {index}");
+            assert_eq!(other.command_in(index, &["EXISTS", "over"]).await.integer(), Some(0));
+        }
+    }));
+}
+
+#[test]
+#[ignore = "needs redis-server and the servers of cargo xtask servers"]
+fn a_copy_whose_fields_begin_to_expire_leaves_the_target_again() {
+    run_test(for_each_pair(async |from: &ServerProgram, to: &ServerProgram| {
+        let (one, other) = (start(from).await, start(to).await);
+        let mut c = connection(&one, 0).await;
+        tell(&mut c, "HSET h a 1 b 2").await;
+        tell(&mut c, "SET s 1").await;
+        let mut setting = Setting::new(&one, &other, FieldLives::Leave).await;
+        setting.migration.options.verify = false;
+        let options = LiveOptions::new(Duration::from_millis(500), Duration::from_secs(60));
+        let writes = async {
+            eventually("it is copied", async || size(&other, 2).await == 2).await;
+            tell(&mut c, "HSET h a new").await;
+            tell(&mut c, "HEXPIRE h 1000 FIELDS 1 b").await;
+            tell(&mut c, "HSET h a newest c 3").await;
+        };
+        let (report, ()) = tokio::join!(follow(setting.migration, options, silent()), writes);
+        let report = report.unwrap();
+        assert_eq!(report.migration.field_lives, 1, "{report:?}");
+        assert_eq!((size(&one, 0).await, size(&other, 2).await), (2, 1));
+        assert_eq!(other.command_in(2, &["EXISTS", "h"]).await.integer(), Some(0));
+    }));
+}
+
+#[test]
+#[ignore = "needs redis-server and the servers of cargo xtask servers"]
+fn the_way_back_to_an_older_server_has_the_same_choice() {
+    run_test(for_each_pair(async |from: &ServerProgram, to: &ServerProgram| {
+        // There and back, the other way round: the newer server is the target.
+        let (old, new) = (start(to).await, start(from).await);
+        let mut c = connection(&old, 0).await;
+        tell(&mut c, "HSET h a 1 b 2").await;
+        let setting = Setting::new(&old, &new, FieldLives::Stop).await;
+        let journal = setting.folder.path().join("journal");
+        let (source, targets) =
+            (setting.migration.source.clone(), setting.migration.targets.clone());
+        migrate(setting.migration, silent()).await.unwrap();
+        tell(&mut connection(&new, 2).await, "HEXPIRE h 1000 FIELDS 1 a").await;
+        let back = async |choice| {
+            let mut options = UndoOptions::default();
+            options.field_lives = choice;
+            undo(&journal, source.clone(), targets.clone(), options, silent()).await
+        };
+        let error = back(FieldLives::Stop).await.unwrap_err();
+        assert!(error.to_string().contains("--field-lives drop"), "{error}");
+        assert!(back(FieldLives::Drop).await.unwrap().complete());
+        assert_eq!((size(&old, 0).await, size(&new, 2).await), (1, 0));
     }));
 }

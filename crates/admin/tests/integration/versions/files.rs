@@ -189,3 +189,26 @@ fn the_formats_of_real_servers_are_those_of_the_table() {
         }
     });
 }
+
+/// A stream of Redis 8.8 of which a pending entry was given back: other servers crash if they list such an entry.
+#[test]
+#[ignore = "needs redis-server and the servers of cargo xtask servers"]
+fn a_pending_entry_without_a_consumer_gets_one() {
+    run_test(async {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dump.rdb");
+        std::fs::write(&file, crate::rdb::stream_with_an_entry_given_back()).unwrap();
+        for program in ServerProgram::all() {
+            let server = start(&program).await;
+            let options = RestoreOptions::default().verify(true);
+            restore(&file, &place(&server, 0).await, &options, &Silent).await.unwrap();
+            let pending = server.command(&["XPENDING", "k", "g", "-", "+", "10"]).await;
+            let name = pending.array()[0].array()[1].text();
+            assert_eq!(name, "(given back)", "{}", shown(&program));
+            let claimed = ["XCLAIM", "k", "g", "worker", "0", "5-0", "JUSTID"];
+            assert_eq!(server.command(&claimed).await.array().len(), 1, "{}", shown(&program));
+            let acknowledged = server.command(&["XACK", "k", "g", "5-0"]).await;
+            assert_eq!(acknowledged.integer(), Some(1), "{}", shown(&program));
+        }
+    });
+}

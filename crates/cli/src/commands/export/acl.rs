@@ -17,7 +17,7 @@ pub(crate) enum Rights {
 
 /// All that programs do, without what changes the server or reaches data of others.
 const COMMANDS: &str = "+@all -@admin -@dangerous -swapdb -flushall -script|flush -function|load -function|delete \
-                        -function|flush -function|restore +info +config|get";
+                        -function|flush -function|restore +info";
 
 /// Renders the users of each instance; `rights` tells what its server can do.
 pub(crate) fn render(

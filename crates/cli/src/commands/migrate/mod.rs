@@ -232,5 +232,6 @@ async fn take_back(
     let mut options = UndoOptions::default();
     options.limits = command.load.into();
     options.accept_eviction = command.accept_eviction;
+    options.field_lives = command.field_lives.into();
     Ok(undo(journal, source, targets, options, Arc::clone(progress) as _).await?)
 }

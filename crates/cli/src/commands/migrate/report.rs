@@ -18,9 +18,13 @@ pub(super) fn conclude(command: &args::Migrate, live: &LiveReport) -> Option<Exi
     }
     if live.quiet {
         let good = screen::GOOD;
-        let then = match command.feed {
-            false => "you can remove `previous` from the configuration",
-            true => "copying has ended, and the source keeps its keys",
+        let then = match (command.feed, live.migration.field_lives) {
+            (true, _) => "copying has ended, and the source keeps its keys".to_owned(),
+            (false, 0) => "you can remove `previous` from the configuration".to_owned(),
+            (false, left) => format!(
+                "{} stay there by choice, so `previous` has to stay in the configuration",
+                screen::counted(left, "key")
+            ),
         };
         screen::say(format!(
             "{good}nothing has written to the source for {}: {then}{good:#}",
@@ -54,13 +58,18 @@ pub(super) fn show_preview(command: &args::Migrate, found: &Preview) -> Result<E
         ]);
     }
     screen::say_lines(table.to_string());
-    let all: u64 = found.groups.iter().map(|group| group.keys).sum();
+    // Hashes that are left by choice stay.
+    let left = match command.field_lives {
+        FieldLivesArgument::Leave => found.blocked.field_lives,
+        _ => 0,
+    };
+    let all = found.groups.iter().map(|group| group.keys).sum::<u64>().saturating_sub(left);
     screen::say(format!(
         "would move {} by {}{}; {} would stay; nothing was changed",
         screen::counted(all, "key"),
         found.way,
         written_again(&found.formats),
-        screen::count(found.staying)
+        screen::count(found.staying + left)
     ));
     show_blocked(command, &found.blocked);
     Ok(code)
@@ -89,8 +98,8 @@ fn show_blocked(command: &args::Migrate, blocked: &Blocked) {
         FieldLivesArgument::Drop => "they will move without (--field-lives drop)",
     };
     screen::say(format!(
-        "{} of hashes with fields that expire, which the target does not know: {what}",
-        screen::counted(blocked.field_lives, "key"),
+        "{} hashes with fields that expire, which the target does not know: {what}",
+        screen::count(blocked.field_lives),
     ));
     for name in blocked.names.iter().take(BLOCKED) {
         screen::say(format!("  {name}"));
