@@ -251,7 +251,9 @@ fn acts(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
         let words = name.split(' ').count();
         let generic =
             ["Act", "Code", "Bill", "Rules", "Regulations", "Ordinance"].contains(&name.as_str());
-        if generic || words > 14 || is_taken(taken, start, end) {
+        // Lines with nothing between them are entries of a menu or headings, not one name.
+        let is_list = text[start..end].split('\n').skip(1).any(|line| line.trim().is_empty());
+        if generic || is_list || words > 14 || is_taken(taken, start, end) {
             continue;
         }
         let mut parts = CitationParts::new(CitationForm::Statute, start, end);
@@ -266,6 +268,13 @@ mod tests {
 
     fn normals(text: &str) -> Vec<String> {
         statutes(text).into_iter().map(|m| m.normal).collect()
+    }
+
+    #[test]
+    fn entries_of_a_menu_are_no_name_of_a_law() {
+        assert!(normals("Supreme Court at Work\n\nCode of Conduct").is_empty());
+        assert!(normals("Case Finder\n\nFiling\n\nElectronic Filing\n\nRules").is_empty());
+        assert_eq!(normals("the Federal Tort\nClaims Act"), ["Federal Tort Claims Act"]);
     }
 
     #[test]

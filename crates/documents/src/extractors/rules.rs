@@ -17,7 +17,7 @@ impl Rules {
     /// Their name.
     pub const NAME: &'static str = "rules";
     /// Their version.
-    pub const VERSION: &'static str = "3";
+    pub const VERSION: &'static str = "4";
 
     /// The mentions in a whole text. Uses the processor, for a time that grows with the text.
     #[must_use]
