@@ -22,7 +22,11 @@ impl TestCluster {
     /// # Panics
     /// If there is no redis-server, or the cluster does not form.
     pub async fn start() -> Self {
-        Self::start_on(&ServerProgram::usual(), &[]).await
+        let program = ServerProgram::usual();
+        // Numbered databases where a cluster can have them.
+        let numbered = program.is_valkey() && program.major() >= 9;
+        let settings: &[&str] = if numbered { &["cluster-databases 16"] } else { &[] };
+        Self::start_on(&program, settings).await
     }
 
     /// Starts the masters with this program and further settings, each a line of redis.conf, for example
