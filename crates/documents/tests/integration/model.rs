@@ -8,9 +8,10 @@ use compartment_core::{Backoff, ModelSettings, RateLimit, ServiceUrl};
 use compartment_documents::extractors::model::ModelExtractor;
 use compartment_documents::extractors::{Asked, Extractor, Findings, Outcome, Spent, Window};
 use compartment_documents::model::{EntityKind, Mention};
+use compartment_documents::stages::EntitiesStage;
 use compartment_documents::{IngestOptions, batch, ingest};
 use compartment_pipeline::{
-    BatchOptions, Patience, Progress, Silent, Submission, Worker, WorkerOptions,
+    BatchOptions, Patience, Progress, Silent, Stage, Submission, Worker, WorkerOptions,
 };
 
 use crate::model_run::{KEY, PAPER, Run, extractor, mentions_of, text_of, usual};
@@ -81,8 +82,11 @@ async fn without_a_model_nothing_is_another() {
     let engine = batch::engine(&run.databases, &run.options, Progress::new(Arc::new(Silent)));
     let versions = engine.await.unwrap().pipeline().versions();
     let of = |stage: &str| versions[stage].as_str();
-    assert_eq!((of("entities"), of("resolve"), of("chunk")), ("2", "1-2", "2-4000-200"));
-    assert!(of("relate").starts_with("1-1-2-"));
+    // The version of the rules alone.
+    let rules = EntitiesStage.version();
+    assert_eq!(of("entities"), rules);
+    assert_eq!((of("resolve"), of("chunk")), (format!("1-{rules}").as_str(), "2-4000-200"));
+    assert!(of("relate").starts_with(&format!("1-1-{rules}-")));
 }
 
 /// A paper that gives orders can have something of its own text mislabelled, and no more.
