@@ -138,7 +138,7 @@ pub(crate) async fn state(server: &TestRedis, index: u32) -> State {
 }
 
 /// When a key expires. A server before 7.0 tells it only to about a hundredth of a second.
-async fn expires_at(connection: &mut RespConnection, name: &[u8]) -> i64 {
+pub(crate) async fn expires_at(connection: &mut RespConnection, name: &[u8]) -> i64 {
     const AT: &str = "local left, time = redis.call('PTTL', KEYS[1]), redis.call('TIME')
         if left < 0 then return left end
         return math.floor((time[1] * 1000 + math.floor(time[2] / 1000) + left + 500) / 1000) * 1000";
