@@ -31,10 +31,7 @@ impl<'a> Payload<'a> {
     /// Whether it is a hash with a field that expires. Redis keeps the encoding after the last such field is gone.
     pub(crate) fn expires_by_field(&self) -> bool {
         has_field_lives(self.value_type)
-            && match self.value() {
-                Ok(Value::Hash(fields)) => fields.iter().any(|field| field.expires_at_ms.is_some()),
-                _ => true,
-            }
+            && self.value().map_or(true, |value| value.expires_by_field())
     }
 
     /// Checks the footer.

@@ -135,6 +135,12 @@ impl Value {
         self
     }
 
+    /// Whether it is a hash with a field that expires.
+    pub(crate) fn expires_by_field(&self) -> bool {
+        matches!(self, Self::Hash(fields)
+            if fields.iter().any(|field| field.expires_at_ms.is_some()))
+    }
+
     /// Whether it is a hash of which every field has expired by `now_ms`.
     pub(crate) fn is_over(&self, now_ms: u64) -> bool {
         matches!(self, Self::Hash(fields)

@@ -5,13 +5,9 @@ use compartment_core::{Error, ErrorKind};
 use super::{Lane, key_error};
 use crate::Result;
 use crate::migrate::{Item, Outcome};
-use crate::rdb::{Payload, Value};
+use crate::rdb::Payload;
 use crate::snapshot::Snapshot;
 use crate::typed;
-
-fn has_lives(value: &Value) -> bool {
-    matches!(value, Value::Hash(fields) if fields.iter().any(|field| field.expires_at_ms.is_some()))
-}
 
 impl Lane {
     /// Writes the keys that were read one by one: each appears completely or not at all, and
@@ -51,7 +47,7 @@ impl Lane {
             Some(now_ms) => value.without_field_lives(now_ms),
             None => value,
         };
-        if !self.course.knows_field_lives(number) && has_lives(&value) {
+        if !self.course.knows_field_lives(number) && value.expires_by_field() {
             return Err(self.unknown_field_lives(&name));
         }
         let expires_at = snapshot.expires_at.map(|at| self.course.shift(number).forth(at));
