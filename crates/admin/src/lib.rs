@@ -29,6 +29,7 @@ mod info;
 mod key_type;
 mod limit;
 pub mod migrate;
+mod modules;
 mod name;
 mod neighbours;
 mod own_name;

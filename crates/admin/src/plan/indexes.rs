@@ -45,21 +45,9 @@ pub(crate) async fn search_indexes(connection: &mut Connection) -> Vec<String> {
     if let Ok(names) = listed {
         return names;
     }
-    let mut list = redis::cmd("MODULE");
-    list.arg("LIST");
-    let modules = connection.ask::<Value>("list modules", &list).await;
-    let has_search = modules.is_ok_and(|modules| names_search(&modules));
+    let modules = crate::modules::loaded(connection).await.unwrap_or_default();
+    let has_search = modules.iter().any(|name| matches!(name.as_str(), "search" | "searchlight"));
     if has_search { vec!["not listed".to_owned()] } else { Vec::new() }
-}
-
-fn names_search(value: &Value) -> bool {
-    match value {
-        Value::Array(list) => list.iter().any(names_search),
-        Value::Map(list) => list.iter().any(|(name, one)| {
-            bytes(name).is_some_and(|name| name == b"name") && names_search(one)
-        }),
-        other => bytes(other).is_some_and(|name| matches!(name, b"search" | b"searchlight")),
-    }
 }
 
 /// The value after `prefixes` at any depth, since servers nest it differently.
@@ -98,15 +86,6 @@ mod tests {
 
     fn text(text: &str) -> Value {
         Value::BulkString(text.as_bytes().to_vec())
-    }
-
-    #[test]
-    fn a_search_module_is_known_by_its_name() {
-        let module = |name: &str| vec![text("name"), text(name), text("ver"), Value::Int(20_811)];
-        let old = Value::Array(vec![Value::Array(module("search"))]);
-        let new = Value::Array(vec![Value::Map(vec![(text("name"), text("search"))])]);
-        let other = Value::Array(vec![Value::Array(module("ReJSON"))]);
-        assert_eq!([old, new, other].map(|list| names_search(&list)), [true, true, false]);
     }
 
     #[test]

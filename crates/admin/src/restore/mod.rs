@@ -356,11 +356,7 @@ fn can_hold(
 async fn can_take_modules(file: &Path, chosen: &DatabaseContents, place: &Place) -> Result<()> {
     let Some((name, module)) = &chosen.module else { return Ok(()) };
     let mut connection = place.open("restore").await?;
-    let mut list = redis::cmd("MODULE");
-    list.arg("LIST");
-    if let Ok(redis::Value::Array(modules)) = connection.ask("list modules", &list).await
-        && modules.iter().any(|module| !is_built_in(module))
-    {
+    if crate::modules::loaded(&mut connection).await.is_ok_and(|names| !names.is_empty()) {
         return Ok(());
     }
     Err(AdminError::BadFile {
@@ -372,18 +368,4 @@ async fn can_take_modules(file: &Path, chosen: &DatabaseContents, place: &Place)
             place.server().url(),
         ),
     })
-}
-
-/// Whether it is the module of vector sets, which every Redis since 8.0 lists.
-fn is_built_in(module: &redis::Value) -> bool {
-    let is_name = |part: &redis::Value| match part {
-        redis::Value::BulkString(name) => name == b"vectorset",
-        redis::Value::SimpleString(name) => name == "vectorset",
-        _ => false,
-    };
-    match module {
-        redis::Value::Array(parts) => parts.iter().any(is_name),
-        redis::Value::Map(parts) => parts.iter().any(|(_, value)| is_name(value)),
-        _ => false,
-    }
 }

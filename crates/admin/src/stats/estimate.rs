@@ -18,6 +18,7 @@ use super::sample::{draw, sizes};
 use super::weigh::{Whole, weigh};
 use crate::DeployedServer;
 use crate::info::Info;
+use crate::modules::is_built_in;
 use crate::own_name::own_name;
 
 /// Random keys that are measured on a node: some 20 to 40 ms of its time.
@@ -298,18 +299,19 @@ fn units(
     units
 }
 
-/// The modules that a server is built with and that keep nothing beside the keys: the interpreter of scripts in
-/// Valkey 9, the type of vectors in Redis 8.
-const BUILT_IN: [&str; 2] = ["name=lua,", "name=vectorset,"];
-
 /// The server's own total. One with modules counts what these keep beside the keys.
 fn whole(info: &Info) -> Option<Whole> {
-    let is_built_in = |module: &str| BUILT_IN.iter().any(|known| module.starts_with(known));
-    if info.all("module").any(|module| !is_built_in(module)) {
+    if info.all("module").any(|module| !is_built_in(module_name(module))) {
         return None;
     }
     let keys = info.keys_by_index().values().sum();
     Some(Whole::new(info.number("used_memory_dataset")?, keys))
+}
+
+/// The name in `name=search,ver=20811,…`.
+fn module_name(line: &str) -> &str {
+    let line = line.strip_prefix("name=").unwrap_or(line);
+    line.split_once(',').map_or(line, |(name, _)| name)
 }
 
 /// The figures of the map's databases, and of the keys that it does not name.

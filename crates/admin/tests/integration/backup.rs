@@ -73,7 +73,7 @@ async fn expire_a_third(server: &TestRedis, index: u32) {
 fn every_dump_of_the_set_comes_back_by_both_ways() {
     run_test(async {
         let folder = tempfile::tempdir().unwrap();
-        for path in shared_files::files("loads") {
+        for path in shared_files::loaded_files() {
             let server = builder().rdb(&path).start().await;
             for index in [0, 1, 2] {
                 expire_a_third(&server, index).await;

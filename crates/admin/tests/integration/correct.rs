@@ -62,7 +62,7 @@ const BETWEEN: [(Way, bool); 3] = [(Way::Dump, false), (Way::Dump, true), (Way::
 fn every_dump_of_the_set_is_migrated_within_a_server_and_between_two() {
     run_test(async {
         let other = server().await;
-        for path in shared_files::files("loads") {
+        for path in shared_files::loaded_files() {
             let from = TestRedis::builder().debug_command().rdb(&path).start().await;
             for index in [0, 1, 2] {
                 let mut c = connection(&from, index).await;

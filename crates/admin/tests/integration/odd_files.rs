@@ -10,7 +10,7 @@ use compartment_admin::rdb::{Item, RdbReader};
 use compartment_admin::restore::{OnConflict, RestoreOptions, RestoreReport, restore};
 use compartment_admin::verify::{VerifyOptions, verify_dump};
 use compartment_admin::{AnalyzeOptions, Progress, Result, Silent, analyze_dump};
-use compartment_testkit::{TestRedis, run_test};
+use compartment_testkit::{ServerProgram, TestRedis, run_test};
 
 use crate::data::{self, place};
 use crate::made::{BEFORE, BEHIND, file, listpack, with_value, written, ziplist};
@@ -107,8 +107,11 @@ fn collections_without_an_element_are_left_out_and_counted() {
                 analyze_dump(&path, None, &AnalyzeOptions::default(), &Silent).unwrap().remove(0);
             assert_eq!(analysis.keys, 2);
             assert!(analysis.missing.join(" ").contains("1 keys are collections without"));
-            let loaded = TestRedis::builder().rdb(&path).start().await;
-            assert_eq!(names(&loaded).await, ["a", "z"], "{value_type}: what a server does");
+            // The files are of Redis 7.0, which older servers do not load.
+            if ServerProgram::usual().rdb_version() >= 10 {
+                let loaded = TestRedis::builder().rdb(&path).start().await;
+                assert_eq!(names(&loaded).await, ["a", "z"], "{value_type}: what a server does");
+            }
         }
         // An empty stream is a key.
         target.command(&["XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"]).await;

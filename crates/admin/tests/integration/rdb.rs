@@ -11,7 +11,7 @@ use compartment_admin::rdb::{
 use compartment_testkit::{Reply, RespConnection, TestRedis, run_test};
 use proptest::prelude::*;
 
-use crate::shared_files::{dumps, files, name};
+use crate::shared_files::{dumps, files, loaded_files, name};
 
 fn keys(bytes: &[u8]) -> RdbResult<(u16, Vec<Key>)> {
     let mut reader = RdbReader::new(bytes)?;
@@ -279,7 +279,7 @@ async fn compare(path: &Path, server: &TestRedis) {
 #[ignore = "needs redis-server"]
 fn every_value_is_what_a_server_makes_of_it() {
     run_test(async {
-        for path in files("loads") {
+        for path in loaded_files() {
             let server = TestRedis::builder().rdb(&path).start().await;
             compare(&path, &server).await;
         }
@@ -291,7 +291,7 @@ fn every_value_is_what_a_server_makes_of_it() {
 fn a_server_loads_what_is_written() {
     run_test(async {
         let folder = tempfile::tempdir().unwrap();
-        for path in files("loads") {
+        for path in loaded_files() {
             let bytes = std::fs::read(&path).unwrap();
             let file = folder.path().join(name(&path));
             std::fs::write(&file, write(&bytes)).unwrap();

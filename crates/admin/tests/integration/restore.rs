@@ -39,7 +39,7 @@ fn every_dump_of_the_set_is_backed_up_and_restored() {
     run_test(async {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("out.rdb");
-        for path in shared_files::files("loads") {
+        for path in shared_files::loaded_files() {
             let server = builder().rdb(&path).start().await;
             for index in [0, 1, 2] {
                 let mut connection = data::connection(&server, index).await;
@@ -68,7 +68,7 @@ fn every_dump_of_the_set_is_backed_up_and_restored() {
 #[ignore = "needs redis-server"]
 fn files_of_old_servers_are_restored_as_they_are() {
     run_test(async {
-        for path in shared_files::files("loads") {
+        for path in shared_files::loaded_files() {
             let loaded = builder().rdb(&path).start().await;
             let target = builder().start().await;
             for index in [0, 1, 2] {

@@ -90,6 +90,23 @@ impl ServerProgram {
         major.unwrap_or_else(|| panic!("{version} does not begin with a number"))
     }
 
+    /// The highest version of the RDB format that it loads.
+    ///
+    /// # Panics
+    /// As [`ServerProgram::version`].
+    #[must_use]
+    pub fn rdb_version(&self) -> u32 {
+        let version = self.version();
+        match (self.is_valkey(), self.major()) {
+            (true, 9..) => 80,
+            (true, _) => 11,
+            (false, ..7) => 9,
+            (false, 7) if version.starts_with("7.0") => 10,
+            (false, 7) => 11,
+            (false, _) => 12,
+        }
+    }
+
     /// Whether it is Valkey.
     #[must_use]
     pub fn is_valkey(&self) -> bool {

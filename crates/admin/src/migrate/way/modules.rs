@@ -20,11 +20,10 @@ pub(super) struct Modules {
 impl Modules {
     /// Asks for the modules of a server. If it refuses to list them, it may have some.
     pub(super) async fn of(source: &Place) -> Result<Self> {
-        let mut command = redis::cmd("MODULE");
-        command.arg("LIST");
         let mut connection = source.open("migrate").await?;
-        let list = connection.ask::<Vec<redis::Value>>("list modules", &command).await;
-        Ok(Self { are_loaded: list.map_or(true, |list| !list.is_empty()), met: BTreeMap::new() })
+        let loaded = crate::modules::loaded(&mut connection).await;
+        let are_loaded = loaded.map_or(true, |names| !names.is_empty());
+        Ok(Self { are_loaded, met: BTreeMap::new() })
     }
 
     pub(super) fn are_loaded(&self) -> bool {

@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use compartment_testkit::ServerProgram;
+
 /// A folder of the set; `None`, said aloud, where there is none.
 pub(crate) fn dumps(folder: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("COMPARTMENT_SHARED").map_or_else(
@@ -26,6 +28,20 @@ pub(crate) fn files(folder: &str) -> Vec<PathBuf> {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "rdb"));
     files.sort();
     files
+}
+
+/// The files of the set that the server of the tests loads: one before 7.0 reads no file of 7.0.
+pub(crate) fn loaded_files() -> Vec<PathBuf> {
+    let newest = ServerProgram::usual().rdb_version();
+    let mut files = files("loads");
+    files.retain(|path| rdb_version(path) <= newest);
+    files
+}
+
+/// The version in the file's head, after the five letters of its magic.
+fn rdb_version(path: &Path) -> u32 {
+    let head = std::fs::read(path).unwrap();
+    std::str::from_utf8(&head[5..9]).unwrap().parse().unwrap()
 }
 
 /// A file's name, for messages.
