@@ -1,0 +1,1 @@
+//! The server's own table of commands, and where a request's keys are.

@@ -1,0 +1,1 @@
+//! Which database a key of a program lives in.
