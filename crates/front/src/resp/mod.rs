@@ -2,21 +2,18 @@
 
 mod arguments;
 mod inline;
-mod malformed;
 mod number;
+mod protocol_error;
 pub mod request;
 pub mod scanner;
+mod tree;
+mod tree_read;
+mod tree_write;
+mod version;
 pub mod write;
 
 pub use arguments::Arguments;
-pub use malformed::Malformed;
-
-/// The version of the protocol that a program speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Resp {
-    /// RESP2, which every connection begins with.
-    #[default]
-    Two,
-    /// RESP3, after `HELLO 3`.
-    Three,
-}
+pub use protocol_error::ProtocolError;
+pub use tree::Tree;
+pub use tree_read::Malformed;
+pub use version::Resp;

@@ -2,16 +2,16 @@
 
 use super::arguments::Arguments;
 use super::inline::split_line;
-use super::malformed::Malformed;
 use super::number::{Line, line, number};
+use super::protocol_error::ProtocolError;
 
 /// The longest line of a request: a request written as a line, or the length of an argument. As servers have it.
 const LONGEST_LINE: usize = 64 << 10;
 /// The most arguments of a request, as servers have it.
 const MOST_ARGUMENTS: i64 = 1 << 31;
 
-fn malformed<T>(text: &str) -> Result<T, Malformed> {
-    Err(Malformed::new(text))
+fn malformed<T>(text: &str) -> Result<T, ProtocolError> {
+    Err(ProtocolError::new(text))
 }
 
 /// How far the bytes so far reach.
@@ -61,7 +61,7 @@ impl RequestParser {
     ///
     /// # Errors
     /// If the bytes are no request.
-    pub fn advance(&mut self, bytes: &[u8]) -> Result<Progress, Malformed> {
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<Progress, ProtocolError> {
         if self.is_found {
             self.begin();
         }
@@ -160,7 +160,7 @@ impl RequestParser {
     }
 
     /// The end of the line at the current position.
-    fn line(&self, bytes: &[u8], too_long: &str) -> Result<Option<usize>, Malformed> {
+    fn line(&self, bytes: &[u8], too_long: &str) -> Result<Option<usize>, ProtocolError> {
         match line(bytes.get(self.at..).unwrap_or_default(), LONGEST_LINE) {
             Line::Ends(length) => Ok(Some(self.at + length)),
             Line::More => Ok(None),
@@ -168,7 +168,7 @@ impl RequestParser {
         }
     }
 
-    fn inline(&mut self, bytes: &[u8]) -> Result<Progress, Malformed> {
+    fn inline(&mut self, bytes: &[u8]) -> Result<Progress, ProtocolError> {
         let looked_at = &bytes[..bytes.len().min(LONGEST_LINE)];
         let Some(end) = looked_at.iter().position(|byte| *byte == b'\n') else {
             if bytes.len() >= LONGEST_LINE {

@@ -1,7 +1,7 @@
 //! Finds where a server's reply ends, without holding or understanding it.
 
-use super::malformed::Malformed;
 use super::number::{Line, line, number};
+use super::protocol_error::ProtocolError;
 
 /// The longest line of a reply: an error or a status.
 const LONGEST_LINE: usize = 1 << 20;
@@ -29,7 +29,7 @@ impl ReplyScanner {
     ///
     /// # Errors
     /// If the bytes are no reply.
-    pub fn scan(&mut self, bytes: &[u8]) -> Result<Scanned, Malformed> {
+    pub fn scan(&mut self, bytes: &[u8]) -> Result<Scanned, ProtocolError> {
         let mut at = 0;
         if self.is_between() {
             self.to_come = 1;
@@ -51,7 +51,7 @@ impl ReplyScanner {
             let end = match line(rest, LONGEST_LINE) {
                 Line::Ends(end) => end,
                 Line::More => return Ok(Scanned { length: at, is_whole: false }),
-                Line::TooLong => return Err(Malformed::new("too long a line in a reply")),
+                Line::TooLong => return Err(ProtocolError::new("too long a line in a reply")),
             };
             at += end + 2;
             self.to_come -= 1;
@@ -62,7 +62,7 @@ impl ReplyScanner {
                         self.skip = usize::try_from(length)
                             .ok()
                             .and_then(|length| length.checked_add(2))
-                            .ok_or_else(|| Malformed::new("too long a string in a reply"))?;
+                            .ok_or_else(|| ProtocolError::new("too long a string in a reply"))?;
                     }
                 }
                 b'*' | b'~' | b'>' => self.add(count(&rest[1..end])?.unwrap_or(0))?,
@@ -72,7 +72,7 @@ impl ReplyScanner {
                     .add(count(&rest[1..end])?.unwrap_or(0).saturating_mul(2).saturating_add(1))?,
                 other => {
                     let other = char::from(other).escape_default().to_string();
-                    return Err(Malformed::new(&format!("a reply with the type '{other}'")));
+                    return Err(ProtocolError::new(&format!("a reply with the type '{other}'")));
                 }
             }
         }
@@ -84,18 +84,18 @@ impl ReplyScanner {
         self.to_come == 0 && self.skip == 0
     }
 
-    fn add(&mut self, count: u64) -> Result<(), Malformed> {
+    fn add(&mut self, count: u64) -> Result<(), ProtocolError> {
         self.to_come = self
             .to_come
             .checked_add(count)
-            .ok_or_else(|| Malformed::new("too large a collection in a reply"))?;
+            .ok_or_else(|| ProtocolError::new("too large a collection in a reply"))?;
         Ok(())
     }
 }
 
 /// The count of a string's bytes or a collection's elements; `None` for nothing (-1).
-fn count(text: &[u8]) -> Result<Option<u64>, Malformed> {
-    let count = number(text).ok_or_else(|| Malformed::new("a reply with a bad length"))?;
+fn count(text: &[u8]) -> Result<Option<u64>, ProtocolError> {
+    let count = number(text).ok_or_else(|| ProtocolError::new("a reply with a bad length"))?;
     Ok(u64::try_from(count).ok())
 }
 
