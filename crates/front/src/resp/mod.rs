@@ -12,6 +12,8 @@ mod tree_write;
 mod version;
 pub mod write;
 
+pub(crate) use number::number as whole_number;
+
 pub use arguments::Arguments;
 pub use protocol_error::ProtocolError;
 pub use tree::Tree;

@@ -6,6 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 
+use crate::upstream::Lost;
+
 /// Room for replies that is kept while a program is idle, in bytes.
 const KEPT: usize = 4 << 10;
 
@@ -29,6 +31,7 @@ struct Inner {
     is_within: bool,
     /// Whether the replies to the requests from now on are dropped: `CLIENT REPLY OFF`.
     is_silent: bool,
+    follows_server: bool,
     end: Option<End>,
     waker: Option<Waker>,
     /// Bytes that the program was sent, since its connection began.
@@ -89,6 +92,25 @@ impl Outbox {
     pub(crate) fn answer(&self, bytes: &[u8]) {
         let number = self.expect();
         self.add(number, bytes, true);
+    }
+
+    /// There is no reply. The program is told where that is certain to be right; otherwise its connection ends, as it
+    /// would if the server's had.
+    pub(crate) fn lose(&self, number: u64, lost: &Lost) {
+        let closes = {
+            let inner = self.inner.borrow();
+            lost.may_have_run || inner.follows_server || (number == inner.first && inner.is_within)
+        };
+        if closes {
+            self.end(End::AtOnce);
+        } else {
+            self.add(number, format!("-{}\r\n", lost.error).as_bytes(), true);
+        }
+    }
+
+    /// Whether the program's connection ends when its server cannot be reached: it has no other.
+    pub(crate) fn set_follows_server(&self, follows: bool) {
+        self.inner.borrow_mut().follows_server = follows;
     }
 
     /// A message that is no reply: of a channel, or that a key has changed.
