@@ -5,6 +5,9 @@ use std::fmt;
 use crate::glob::glob_matches;
 use crate::{Error, ErrorKind, Result, Template, escape_glob};
 
+/// The longest pattern, in bytes.
+const MAX_PATTERN: usize = 1_024;
+
 /// A pattern of keys: `page:*`, `session:{id}`, `bull:{*}:wait`.
 ///
 /// `*`, `?`, `[a-z]`, `[^a]` and `\` before the next character mean what they mean in Redis's `SCAN … MATCH`. `{name}`
@@ -56,8 +59,8 @@ impl KeyPattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for an empty pattern, a `[` without its `]`, a `\` at the end, and a `{` that
-    /// begins no placeholder.
+    /// [`ErrorKind::Configuration`] for an empty pattern, a pattern of more than 1,024 bytes, a `[` without its `]`, a `\`
+    /// at the end, and a `{` that begins no placeholder.
     pub fn parse(text: &str) -> Result<Self> {
         let elements = elements(text.as_bytes()).map_err(|what| {
             let message = format!("{text:?}: {what}");
@@ -146,6 +149,9 @@ impl fmt::Display for KeyPattern {
 fn elements(pattern: &[u8]) -> Result<Vec<Element>, &'static str> {
     if pattern.is_empty() {
         return Err("a pattern of keys is not empty; * matches every key");
+    }
+    if pattern.len() > MAX_PATTERN {
+        return Err("a pattern of keys has at most 1024 bytes; end it with a * earlier");
     }
     let (mut elements, mut at) = (Vec::new(), 0);
     while let Some(byte) = pattern.get(at) {
@@ -277,6 +283,9 @@ mod tests {
             let error = KeyPattern::parse(text).unwrap_err().to_string();
             assert!(error.contains(says) && error.contains(&format!("{text:?}")), "{error}");
         }
+        assert!(KeyPattern::parse(&"a".repeat(1_024)).is_ok());
+        let error = KeyPattern::parse(&"a".repeat(1_025)).unwrap_err().to_string();
+        assert!(error.contains("1024 bytes"), "{error}");
     }
 
     #[test]
