@@ -330,7 +330,8 @@ impl Line {
     fn take(&self, bytes: &[u8], now: Instant) -> Result<usize, ProtocolError> {
         let mut at = 0;
         while at < bytes.len() {
-            let inner = &mut *self.inner.borrow_mut();
+            let mut borrowed = self.inner.borrow_mut();
+            let inner = &mut *borrowed;
             let begins = inner.scanner.is_between();
             let scanned = inner.scanner.scan(&bytes[at..])?;
             if scanned.length == 0 {
@@ -352,6 +353,7 @@ impl Line {
                     continue;
                 }
                 let whole = std::mem::take(&mut inner.collected);
+                drop(borrowed);
                 self.whole(&whole, now)?;
                 continue;
             }
@@ -376,7 +378,8 @@ impl Line {
 
     /// A whole reply, or message.
     fn whole(&self, reply: &[u8], now: Instant) -> Result<(), ProtocolError> {
-        let inner = &mut *self.inner.borrow_mut();
+        let mut borrowed = self.inner.borrow_mut();
+        let inner = &mut *borrowed;
         if inner.current == Current::Message {
             if let Some(kind) = message_kind(reply) {
                 inner.count(kind, reply);
@@ -408,6 +411,7 @@ impl Line {
         if let Some(about) = about {
             self.accounts.replied(about, inner.reply(), now);
         }
+        drop(borrowed);
         if let To::Gather { gather, part } = to {
             gather.reply(part, reply);
         }
