@@ -29,6 +29,7 @@ mod decoding;
 mod error;
 mod glob;
 mod key;
+mod key_pattern;
 mod latencies;
 mod merge;
 pub mod metrics;
@@ -48,9 +49,10 @@ pub use contract::{Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL};
 pub use database::Database;
 pub use database_map::{
     AlertSettings, Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap,
-    DatabaseMapBuilder, DocumentsSettings, HealthSettings, Host, HousekeepingSettings, Instance,
-    InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, ModelSettings, OcrServiceSettings,
-    Overridden, PolicyRule, Preset, Role, Roles, Scheme, ServiceUrl, TlsFiles, TtlByEnvironment,
+    DatabaseMapBuilder, DocumentsSettings, FrontContract, FrontLogin, FrontRoute, FrontSettings,
+    FrontTls, FrontUser, HealthSettings, Host, HousekeepingSettings, Instance, InstanceUrl,
+    KeyRule, LedgerAddress, LedgerSettings, ModelSettings, OcrServiceSettings, Overridden,
+    PolicyRule, Preset, Role, Roles, Scheme, ServiceUrl, TlsFiles, TtlByEnvironment,
     WarmingSettings, Webhook, WorkerSettings,
 };
 pub use databases::Databases;
@@ -58,6 +60,7 @@ pub use decoding::{DecodeLimit, MAX_NESTING};
 pub use error::{Error, ErrorKind, Result, Retry, write_causes};
 pub use glob::escape_glob;
 pub use key::{KeyTemplate, Template, TypedKey};
+pub use key_pattern::KeyPattern;
 pub use latencies::Latencies;
 pub use placement::{Placement, Previous};
 pub use stores::{

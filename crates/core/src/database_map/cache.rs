@@ -80,7 +80,7 @@ pub(super) const fn times(name: &'static str, least: Duration, max: Duration) ->
     Bounds { name, least, max, show: show_time }
 }
 
-const fn sizes(name: &'static str, least: u64, max: u64) -> Bounds<u64> {
+pub(super) const fn sizes(name: &'static str, least: u64, max: u64) -> Bounds<u64> {
     Bounds { name, least, max, show: show_size }
 }
 
@@ -99,6 +99,12 @@ fn show_size(bytes: u64) -> String {
 /// A value as the file has it, without its quotes.
 fn unquoted(value: &str) -> String {
     value.trim_matches('"').to_owned()
+}
+
+impl Bounds<u32> {
+    pub(super) const fn counts(name: &'static str, least: u32, max: u32) -> Self {
+        Self { name, least, max, show: |count| count.to_string() }
+    }
 }
 
 impl<T: Copy + PartialOrd> Bounds<T> {

@@ -151,6 +151,10 @@ impl DocumentsSettings {
     }
 }
 
+fn check_key_variable(name: &str) -> Result<(), String> {
+    check_variable("api_key_env", "OPENAI_API_KEY", "key", name)
+}
+
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
@@ -207,7 +211,7 @@ impl TryFrom<ModelFields> for ModelSection {
 
     fn try_from(fields: ModelFields) -> Result<Self, String> {
         let mut model = ModelSettings::new(ServiceUrl::parse(&fields.url)?, fields.model)?;
-        fields.api_key_env.as_deref().map_or(Ok(()), check_variable)?;
+        fields.api_key_env.as_deref().map_or(Ok(()), check_key_variable)?;
         (model.api_key_env, model.prompt) = (fields.api_key_env, fields.prompt);
         model.requests = fields.requests.unwrap_or(model.requests);
         if model.requests == 0 {
@@ -247,7 +251,7 @@ impl TryFrom<OcrServiceFields> for OcrServiceSection {
 
     fn try_from(fields: OcrServiceFields) -> Result<Self, String> {
         let mut service = OcrServiceSettings::new(ServiceUrl::parse(&fields.url)?);
-        fields.api_key_env.as_deref().map_or(Ok(()), check_variable)?;
+        fields.api_key_env.as_deref().map_or(Ok(()), check_key_variable)?;
         service.api_key_env = fields.api_key_env;
         service.timeout = fields.timeout.map_or(service.timeout, |span| span.0);
         TIMEOUT.check(service.timeout)?;

@@ -31,6 +31,8 @@ impl DatabaseMapBuilder {
     /// `STREAM_MSG_IDLE_TIMEOUT_MS` (a worker's lease, in milliseconds). `REDIS_MONITOR_ENABLED`
     /// becomes a note.
     ///
+    /// `COMPARTMENT_FRONT_LISTEN` has the addresses of the front, with commas between them.
+    ///
     /// Host, port and password belong to the instance `primary`, or the only one. `REDIS_PASSWORD_<INSTANCE>` is
     /// the password of the instance of that name, whatever its kind; characters that a variable cannot have are `_`.
     /// A `REDIS_DB_…` for an unknown database, or a password for an
@@ -55,6 +57,7 @@ impl DatabaseMapBuilder {
             self.sections.cache.enabled = Some(enabled);
             self.note_override("cache.enabled", enabled, "CACHE_ENABLED");
         }
+        self.apply_front(&get);
         self.apply_address(get("REDIS_HOST"), get("REDIS_PORT"), get("REDIS_PASSWORD"))?;
         self.apply_passwords(&set)?;
         self.apply_instance(get)?;

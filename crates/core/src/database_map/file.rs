@@ -9,6 +9,7 @@ use super::alerts::AlertSection;
 use super::cache::{CacheSection, PolicySection};
 use super::documents::DocumentsSection;
 use super::environment::policy;
+use super::front::FrontSection;
 use super::health::HealthSection;
 use super::housekeeping::HousekeepingSection;
 use super::ledger::LedgerSection;
@@ -39,6 +40,7 @@ struct File {
     health: Option<HealthSection>,
     alerts: Option<AlertSection>,
     housekeeping: Option<HousekeepingSection>,
+    front: Option<FrontSection>,
     #[serde(default)]
     roles: BTreeMap<Role, String>,
 }
@@ -144,6 +146,9 @@ impl DatabaseMapBuilder {
         }
         if let Some(section) = file.housekeeping {
             builder = builder.housekeeping(section.0);
+        }
+        if let Some(section) = file.front {
+            builder = builder.front(section.into());
         }
         builder = builder.roles(file.roles.into());
         Ok(builder)

@@ -8,6 +8,7 @@ mod documents;
 mod environment;
 mod fields;
 mod file;
+mod front;
 mod health;
 mod host;
 mod housekeeping;
@@ -38,6 +39,7 @@ pub use alerts::{AlertSettings, Webhook};
 pub use by_environment::{ByEnvironment, TtlByEnvironment};
 pub use cache::{Bounds, CacheBounds, CacheSettings, PolicyRule};
 pub use documents::{DocumentsSettings, ModelSettings, OcrServiceSettings};
+pub use front::{FrontContract, FrontLogin, FrontRoute, FrontSettings, FrontTls, FrontUser};
 pub use health::HealthSettings;
 pub use host::Host;
 pub use housekeeping::HousekeepingSettings;
@@ -325,6 +327,7 @@ impl DatabaseMapBuilder {
                 return Err(unknown("database", database, &names, &format!("roles.{role}")));
             }
         }
+        self.sections.front.check(&databases)?;
         Ok(DatabaseMap {
             instances: self.instances,
             databases,

@@ -2,7 +2,8 @@
 
 use super::{
     AlertSettings, CacheSettings, DatabaseMap, DatabaseMapBuilder, DocumentsSettings,
-    HealthSettings, HousekeepingSettings, LedgerSettings, Roles, WarmingSettings, WorkerSettings,
+    FrontSettings, HealthSettings, HousekeepingSettings, LedgerSettings, Roles, WarmingSettings,
+    WorkerSettings,
 };
 
 impl DatabaseMap {
@@ -52,6 +53,12 @@ impl DatabaseMap {
     #[must_use]
     pub fn housekeeping(&self) -> &HousekeepingSettings {
         &self.sections.housekeeping
+    }
+
+    /// The settings of `[front]`.
+    #[must_use]
+    pub fn front(&self) -> &FrontSettings {
+        &self.sections.front
     }
 
     /// The settings of `[ledger]`.
@@ -115,6 +122,13 @@ impl DatabaseMapBuilder {
     #[must_use]
     pub fn housekeeping(mut self, settings: HousekeepingSettings) -> Self {
         self.sections.housekeeping = settings;
+        self
+    }
+
+    /// Sets where the front listens, who may use it, and where each key lives.
+    #[must_use]
+    pub fn front(mut self, settings: FrontSettings) -> Self {
+        self.sections.front = settings;
         self
     }
 

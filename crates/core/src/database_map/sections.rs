@@ -3,6 +3,7 @@
 use super::alerts::AlertSettings;
 use super::cache::CacheSettings;
 use super::documents::DocumentsSettings;
+use super::front::FrontSettings;
 use super::health::HealthSettings;
 use super::housekeeping::HousekeepingSettings;
 use super::ledger::LedgerSettings;
@@ -22,4 +23,5 @@ pub(super) struct Sections {
     pub(super) alerts: AlertSettings,
     pub(super) housekeeping: HousekeepingSettings,
     pub(super) roles: Roles,
+    pub(super) front: FrontSettings,
 }

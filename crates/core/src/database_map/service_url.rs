@@ -46,9 +46,14 @@ impl fmt::Display for ServiceUrl {
     }
 }
 
-/// Checks the name of a variable of the environment that holds a key. The message does not quote it: somebody may have
-/// written the key itself.
-pub(super) fn check_variable(name: &str) -> Result<(), String> {
+/// Checks the name of a variable of the environment that holds a secret. The message does not quote it: somebody may
+/// have written the secret itself.
+pub(super) fn check_variable(
+    field: &str,
+    example: &str,
+    secret: &str,
+    name: &str,
+) -> Result<(), String> {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let is_name = name.len() <= 100
         && name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
@@ -56,8 +61,9 @@ pub(super) fn check_variable(name: &str) -> Result<(), String> {
     if is_name {
         return Ok(());
     }
-    Err("api_key_env is the name of an environment variable, such as OPENAI_API_KEY, and not the key"
-        .to_owned())
+    Err(format!(
+        "{field} is the name of an environment variable, such as {example}, and not the {secret}"
+    ))
 }
 
 #[cfg(test)]
@@ -87,6 +93,7 @@ mod tests {
 
     #[test]
     fn a_key_in_place_of_its_variable_is_refused_and_not_shown() {
+        let check_variable = |name| check_variable("api_key_env", "OPENAI_API_KEY", "key", name);
         assert_eq!(check_variable("OPENAI_API_KEY"), Ok(()));
         for name in ["sk-proj-k3y", "", "k3y", "A B", "9A"] {
             assert!(!check_variable(name).unwrap_err().contains("k3y"), "{name}");

@@ -35,6 +35,7 @@ impl DatabaseMap {
             alerts,
             housekeeping,
             roles,
+            front,
         } = &self.sections;
         write_section(&mut text, "cache", cache.fields());
         write_section(&mut text, "cache.policy", cache.policy.fields());
@@ -48,6 +49,14 @@ impl DatabaseMap {
         write_section(&mut text, "housekeeping", housekeeping.fields());
         let roles = roles.told().map(|(role, database)| (role.name(), quoted(database)));
         write_section(&mut text, "roles", roles.collect());
+        write_section(&mut text, "front", front.fields());
+        write_section(&mut text, "front.tls", front.tls_fields());
+        for user in front.user_fields() {
+            write_section(&mut text, "[front.user]", user);
+        }
+        for route in front.route_fields() {
+            write_section(&mut text, "[front.route]", route);
+        }
         for (name, rule) in &self.keys {
             line(&mut text, format_args!("\n[keys.{name}]"));
             line(&mut text, format_args!("template = {}", quoted(rule.template.as_str())));

@@ -29,25 +29,38 @@ impl Server {
     /// # Errors
     /// If the server cannot be reached or rejects the login; always for a cluster.
     pub async fn open_stream(&self) -> Result<ServerStream> {
+        self.opened(true).await
+    }
+
+    /// Opens a connection of raw bytes on which nothing was said yet: the caller logs in, or does not.
+    ///
+    /// # Errors
+    /// If the server cannot be reached; always for a cluster.
+    pub async fn open_silent_stream(&self) -> Result<ServerStream> {
+        self.opened(false).await
+    }
+
+    async fn opened(&self, logs_in: bool) -> Result<ServerStream> {
         let config = self.config();
         let limit = config.connect_timeout * 4;
-        let opened = tokio::time::timeout(limit, open(config)).await.unwrap_or_else(|_| {
-            let late = format!("no connection within {limit:?}; the server is busy or gone");
-            Err(Error::new(ErrorKind::Unavailable, "connect", late))
-        });
+        let opened =
+            tokio::time::timeout(limit, open(config, logs_in)).await.unwrap_or_else(|_| {
+                let late = format!("no connection within {limit:?}; the server is busy or gone");
+                Err(Error::new(ErrorKind::Unavailable, "connect", late))
+            });
         opened.map_err(|error| {
             Error::new(error.kind(), "connect", format!("{}: {}", config.url, error.message()))
         })
     }
 }
 
-async fn open(config: &RedisConfig) -> Result<ServerStream> {
+async fn open(config: &RedisConfig, logs_in: bool) -> Result<ServerStream> {
     let info = Connector::new(config, 0, String::new())?.locate().await?;
     let socket = Dialer::new(config.tls.clone()).open(info.addr()).await;
     let socket = socket.map_err(|error| convert("connect", Phase::Connect, &error))?;
     let mut stream = ServerStream(socket);
     let settings = info.redis_settings();
-    if let Some(password) = settings.password() {
+    if let Some(password) = settings.password().filter(|_| logs_in) {
         stream.log_in(settings.username(), password).await?;
     }
     Ok(stream)

@@ -1,0 +1,21 @@
+//! Who takes a whole reply, to make something of it.
+
+use std::rc::Rc;
+
+/// Why a request has no reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// Whether the server may have executed it.
+    pub(crate) may_have_run: bool,
+    /// The reply that a program gets instead, if it stays connected: an error without its first `-`.
+    pub(crate) error: Rc<str>,
+}
+
+/// Takes the replies to the parts of a request.
+pub(crate) trait Gather: std::fmt::Debug {
+    /// The whole reply to part `part`.
+    fn reply(&self, part: u32, reply: &[u8]);
+
+    /// There will be none.
+    fn lost(&self, part: u32, lost: &Lost);
+}

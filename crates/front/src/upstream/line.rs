@@ -1,0 +1,489 @@
+//! A connection to a server: requests go out in the order they came, and each reply finds who waits for it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::gather::{Gather, Lost};
+use crate::accounting::Accounts;
+use crate::resp::ProtocolError;
+use crate::resp::scanner::ReplyScanner;
+use crate::session::outbox::Outbox;
+
+/// Bytes read at once.
+const SCRATCH: usize = 64 << 10;
+/// Reads before others have their turn.
+const READS: usize = 8;
+/// A program that has this many bytes to take is waited for.
+const SOFT: usize = 1 << 20;
+/// So long, if others wait behind it; after that its replies are held for it.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Room for requests that is kept while nothing is sent, in bytes.
+const KEPT: usize = 64 << 10;
+
+thread_local! {
+    /// Bytes on their way from a socket to whom they are for. A connection that is idle has no room of its own.
+    static BYTES: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+}
+
+/// Lends the room for bytes that were just read.
+pub(crate) fn with_scratch<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
+    BYTES.with(|bytes| read(&mut bytes.borrow_mut()))
+}
+
+/// Which request a reply is about, for the accounts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    pub(crate) command: u16,
+    pub(crate) database: u16,
+    pub(crate) route: u16,
+    /// Bytes of the request.
+    pub(crate) bytes: u32,
+    pub(crate) since: Instant,
+}
+
+/// Whom a reply is for.
+#[derive(Debug)]
+pub(crate) enum To {
+    /// A program, as it comes.
+    Program { outbox: Rc<Outbox>, number: u64 },
+    /// Someone who needs it whole.
+    Gather { gather: Rc<dyn Gather>, part: u32 },
+    /// A program of RESP2 that subscribes or ends it: as many replies as it named channels.
+    Subscriber { outbox: Rc<Outbox>, number: u64, replies: u32 },
+}
+
+#[derive(Debug)]
+struct Expected {
+    to: To,
+    about: Option<About>,
+}
+
+/// A connection to one index of a server, with one login and one version of the protocol.
+#[derive(Debug)]
+pub(crate) struct Line {
+    inner: RefCell<Inner>,
+    accounts: Rc<Accounts>,
+    max_output: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    out: BytesMut,
+    expected: VecDeque<Expected>,
+    waker: Option<Waker>,
+    /// The beginning of a reply whose first line is not whole.
+    rest: BytesMut,
+    scanner: ReplyScanner,
+    /// A reply that is needed whole.
+    collected: BytesMut,
+    /// What the current reply is.
+    current: Current,
+    /// The bytes of the current reply so far.
+    length: u64,
+    first: u8,
+    is_nothing: bool,
+    /// The program that owns the connection: it is sent messages.
+    owner: Option<Rc<Outbox>>,
+    /// How many channels a program of RESP2 is subscribed to.
+    subscriptions: i64,
+    /// No new requests are taken: a large reply is on its way.
+    is_retired: bool,
+    is_closed: bool,
+    /// Since when a program is waited for.
+    waits_since: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Current {
+    #[default]
+    Reply,
+    Message,
+}
+
+impl Line {
+    pub(crate) fn new(accounts: Rc<Accounts>, max_output: usize) -> Rc<Self> {
+        Rc::new(Self { inner: RefCell::default(), accounts, max_output })
+    }
+
+    /// Sends a request; its reply goes to `to`.
+    pub(crate) fn send(&self, frame: &[u8], to: To, about: Option<About>) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.out.extend_from_slice(frame);
+        inner.expected.push_back(Expected { to, about });
+        inner.wake();
+    }
+
+    /// Sends bytes whose reply is expected already, or comes as messages.
+    pub(crate) fn send_bytes(&self, bytes: &[u8]) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.out.extend_from_slice(bytes);
+        inner.wake();
+    }
+
+    /// Makes messages go to a program; `None`: there are none.
+    pub(crate) fn set_owner(&self, owner: Option<Rc<Outbox>>) {
+        self.inner.borrow_mut().owner = owner;
+    }
+
+    /// How many channels the program is subscribed to on this connection, as RESP2 counts them.
+    pub(crate) fn subscriptions(&self) -> i64 {
+        self.inner.borrow().subscriptions
+    }
+
+    /// Whether requests can be sent.
+    pub(crate) fn is_usable(&self) -> bool {
+        let inner = self.inner.borrow();
+        !inner.is_closed && !inner.is_retired
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.borrow().is_closed
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.expected.is_empty() && inner.out.is_empty()
+    }
+
+    /// Bytes that the server has not taken.
+    pub(crate) fn unsent(&self) -> usize {
+        self.inner.borrow().out.len()
+    }
+
+    /// Ends the connection. Nobody is told.
+    pub(crate) fn close(&self) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.is_closed = true;
+        inner.expected.clear();
+        inner.out = BytesMut::new();
+        inner.wake();
+    }
+
+    /// The program has taken bytes, so that reading can go on.
+    pub(crate) fn resume(&self) {
+        let inner = &mut *self.inner.borrow_mut();
+        if inner.waits_since.is_some() {
+            inner.wake();
+        }
+    }
+
+    /// Tells all who wait that no reply comes.
+    pub(crate) fn fail(&self, lost: &Lost) {
+        let expected = {
+            let inner = &mut *self.inner.borrow_mut();
+            inner.is_closed = true;
+            inner.out = BytesMut::new();
+            if let Some(owner) = inner.owner.take()
+                && lost.may_have_run
+            {
+                owner.end(crate::session::outbox::End::AtOnce);
+            }
+            std::mem::take(&mut inner.expected)
+        };
+        for Expected { to, about } in expected {
+            if let Some(about) = about {
+                self.accounts.lost(about);
+            }
+            match to {
+                To::Program { outbox, number } | To::Subscriber { outbox, number, .. } => {
+                    outbox.lose(number, lost);
+                }
+                To::Gather { gather, part } => gather.lost(part, lost),
+            }
+        }
+    }
+
+    /// Moves bytes both ways until the connection ends. `Ok` if it was closed by the front.
+    pub(crate) async fn drive<S>(&self, mut stream: S) -> std::io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut pause = Box::pin(tokio::time::sleep(Duration::ZERO));
+        std::future::poll_fn(|context| {
+            if !self.inner.borrow_mut().note(context) {
+                return Poll::Ready(Ok(()));
+            }
+            if let Poll::Ready(Err(error)) = self.poll_write(&mut stream, context) {
+                return Poll::Ready(Err(error));
+            }
+            for _ in 0..READS {
+                if let Some(until) = self.waits_until() {
+                    pause.as_mut().reset(until.into());
+                    if pause.as_mut().poll(context).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                let read = with_scratch(|scratch| {
+                    let mut buffer = ReadBuf::new(scratch);
+                    match Pin::new(&mut stream).poll_read(context, &mut buffer) {
+                        Poll::Pending => Poll::Pending,
+                        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                        Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                            Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into()))
+                        }
+                        Poll::Ready(Ok(())) => {
+                            let is_full = buffer.remaining() == 0;
+                            let fed = self.feed(buffer.filled());
+                            Poll::Ready(fed.map(|()| is_full).map_err(std::io::Error::other))
+                        }
+                    }
+                });
+                match read {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Ok(_)) if self.is_done() => return Poll::Ready(Ok(())),
+                    Poll::Ready(Ok(_)) => {}
+                }
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Whether a large reply was the last one that it was open for.
+    fn is_done(&self) -> bool {
+        let inner = &mut *self.inner.borrow_mut();
+        if inner.is_retired && inner.expected.is_empty() {
+            inner.is_closed = true;
+        }
+        inner.is_closed
+    }
+
+    fn poll_write<S: AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let inner = &mut *self.inner.borrow_mut();
+        if inner.out.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while !inner.out.is_empty() {
+            match Pin::new(&mut *stream).poll_write(context, &inner.out) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => inner.out.advance(written),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if inner.out.capacity() > KEPT || inner.owner.is_some() {
+            inner.out = BytesMut::new();
+        } else {
+            inner.out.clear();
+        }
+        Pin::new(stream).poll_flush(context)
+    }
+
+    /// Until when reading waits for a program that takes its replies slowly; `None`: it does not.
+    fn waits_until(&self) -> Option<Instant> {
+        let inner = &mut *self.inner.borrow_mut();
+        let waiting = inner.head().map_or(0, |outbox| outbox.waiting_bytes());
+        if waiting <= SOFT {
+            inner.waits_since = None;
+            return None;
+        }
+        inner.is_retired |= inner.owner.is_none();
+        let since = *inner.waits_since.get_or_insert_with(Instant::now);
+        // Who waits alone holds up nobody.
+        if inner.expected.len() <= 1 {
+            return Some(Instant::now() + Duration::from_secs(1));
+        }
+        (since.elapsed() < PATIENCE).then(|| since + PATIENCE)
+    }
+
+    fn feed(&self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let mut rest = std::mem::take(&mut self.inner.borrow_mut().rest);
+        let rest = if rest.is_empty() {
+            let taken = self.take(bytes)?;
+            BytesMut::from(&bytes[taken..])
+        } else {
+            rest.extend_from_slice(bytes);
+            let taken = self.take(&rest)?;
+            rest.advance(taken);
+            rest
+        };
+        self.inner.borrow_mut().rest = rest;
+        Ok(())
+    }
+
+    fn take(&self, bytes: &[u8]) -> Result<usize, ProtocolError> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let inner = &mut *self.inner.borrow_mut();
+            let begins = inner.scanner.is_between();
+            let scanned = inner.scanner.scan(&bytes[at..])?;
+            if scanned.length == 0 {
+                // Asked again from its first byte.
+                if begins {
+                    inner.scanner = ReplyScanner::default();
+                }
+                break;
+            }
+            let piece = &bytes[at..at + scanned.length];
+            at += scanned.length;
+            if begins {
+                inner.begin(piece)?;
+            }
+            inner.length += piece.len() as u64;
+            if inner.current == Current::Message || inner.is_collecting() {
+                inner.collected.extend_from_slice(piece);
+                if !scanned.is_whole {
+                    continue;
+                }
+                let whole = std::mem::take(&mut inner.collected);
+                self.whole(&whole)?;
+                continue;
+            }
+            let Some(Expected { to: To::Program { outbox, number }, .. }) = inner.expected.front() else {
+                return Err(ProtocolError::new("a reply that nobody asked for"));
+            };
+            if scanned.is_whole {
+                outbox.add(*number, piece, true);
+                if let Some(Expected { about: Some(about), .. }) = inner.expected.pop_front() {
+                    self.accounts.replied(about, inner.first, inner.is_nothing, inner.length);
+                }
+            } else {
+                outbox.add(*number, piece, false);
+                if outbox.waiting_bytes() > self.max_output {
+                    outbox.end(crate::session::outbox::End::AtOnce);
+                }
+            }
+        }
+        Ok(at)
+    }
+
+    /// A whole reply, or message.
+    fn whole(&self, reply: &[u8]) -> Result<(), ProtocolError> {
+        let inner = &mut *self.inner.borrow_mut();
+        if inner.current == Current::Message {
+            if let Some(kind) = message_kind(reply) {
+                inner.count(kind, reply);
+            }
+            if let Some(owner) = &inner.owner {
+                owner.push(reply);
+            }
+            return Ok(());
+        }
+        if let Some(Expected { to: To::Subscriber { outbox, number, replies }, .. }) = inner.expected.front_mut() {
+            *replies = replies.saturating_sub(1);
+            let is_last = *replies == 0 || reply.first() == Some(&b'-');
+            outbox.add(*number, reply, is_last);
+            if let Some(kind) = message_kind(reply) {
+                inner.count(kind, reply);
+            }
+            if is_last {
+                inner.expected.pop_front();
+            }
+            return Ok(());
+        }
+        let Some(Expected { to, about }) = inner.expected.pop_front() else {
+            return Err(ProtocolError::new("a reply that nobody asked for"));
+        };
+        if let Some(about) = about {
+            self.accounts.replied(about, inner.first, inner.is_nothing, inner.length);
+        }
+        if let To::Gather { gather, part } = to {
+            gather.reply(part, reply);
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Notes who drives the connection; `false` if it is over.
+    fn note(&mut self, context: &mut Context<'_>) -> bool {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        !self.is_closed
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The program that the current reply goes to.
+    fn head(&self) -> Option<&Rc<Outbox>> {
+        match &self.expected.front()?.to {
+            To::Program { outbox, .. } | To::Subscriber { outbox, .. } => Some(outbox),
+            To::Gather { .. } => None,
+        }
+    }
+
+    fn is_collecting(&self) -> bool {
+        !matches!(self.expected.front(), Some(Expected { to: To::Program { .. }, .. }))
+    }
+
+    /// Notes what begins with these bytes.
+    fn begin(&mut self, piece: &[u8]) -> Result<(), ProtocolError> {
+        self.length = 0;
+        self.first = piece.first().copied().unwrap_or_default();
+        self.is_nothing = is_nothing(piece);
+        let is_message = match self.first {
+            b'>' => true,
+            b'*' if self.subscriptions > 0 => {
+                message_kind(piece).is_some_and(|kind| matches!(kind, Kind::Message))
+            }
+            _ => false,
+        };
+        self.current = if is_message { Current::Message } else { Current::Reply };
+        if self.expected.is_empty() && !is_message && self.owner.is_none() {
+            return Err(ProtocolError::new("a reply that nobody asked for"));
+        }
+        Ok(())
+    }
+
+    /// Notes how many channels the program is subscribed to now: the number that ends the message.
+    fn count(&mut self, kind: Kind, reply: &[u8]) {
+        if kind != Kind::Subscription {
+            return;
+        }
+        let text = reply.strip_suffix(b"\r\n").unwrap_or(reply);
+        if let Some(at) = text.iter().rposition(|byte| *byte == b':')
+            && let Some(count) = crate::resp::whole_number(&text[at + 1..])
+        {
+            self.subscriptions = count;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// What was published.
+    Message,
+    /// That a subscription begins or ends.
+    Subscription,
+}
+
+/// The kind of a message of a channel, by its first word.
+fn message_kind(reply: &[u8]) -> Option<Kind> {
+    let at = reply.iter().position(|byte| *byte == b'\n')? + 1;
+    let rest = reply[at..].strip_prefix(b"$")?;
+    let at = rest.iter().position(|byte| *byte == b'\n')? + 1;
+    let rest = &rest[at..];
+    let word = &rest[..rest.iter().position(|byte| *byte == b'\r')?];
+    match word {
+        b"message" | b"pmessage" | b"smessage" => Some(Kind::Message),
+        b"subscribe" | b"unsubscribe" | b"psubscribe" | b"punsubscribe" | b"ssubscribe" | b"sunsubscribe" => {
+            Some(Kind::Subscription)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a reply says that nothing was found.
+fn is_nothing(piece: &[u8]) -> bool {
+    matches!(piece.get(..3), Some(b"$-1" | b"*-1" | b"_\r\n" | b"*0\r" | b"%0\r" | b"~0\r"))
+}

@@ -1,0 +1,15 @@
+//! Connections to servers: lanes that many programs share, and own ones for those that need one.
+
+mod ask;
+mod breaker;
+mod gather;
+mod line;
+mod login;
+mod open;
+mod servers;
+
+pub(crate) use ask::{Ask, asked};
+pub(crate) use gather::{Gather, Lost};
+pub(crate) use line::{About, Line, To, with_scratch};
+pub(crate) use login::Login;
+pub(crate) use servers::{LineKey, Servers};
