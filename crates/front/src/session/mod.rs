@@ -8,6 +8,7 @@ mod contract;
 mod dispatch;
 mod flush;
 mod keyspace;
+mod large;
 pub(crate) mod outbox;
 mod own;
 mod places;
@@ -63,6 +64,8 @@ pub(crate) struct Session {
     /// Where the last write went, and its number.
     last_write: Option<(Rc<Line>, u64)>,
     own: Option<Own>,
+    /// Whether the request that is read now is held until it is whole, however long it is.
+    holds_large: bool,
     /// When the bytes that are executed now were read.
     read_at: std::time::Instant,
 }
@@ -86,6 +89,7 @@ impl Session {
             lanes: Vec::new(),
             last_write: None,
             own: None,
+            holds_large: false,
             read_at: std::time::Instant::now(),
         };
         session.viewed();

@@ -8,6 +8,7 @@ use bytes::Buf;
 use tokio::io::{AsyncReadExt, ReadBuf};
 
 use super::dispatch::Next;
+use super::large::LARGE;
 use super::outbox::End;
 use super::{Gone, Session, Socket};
 use crate::resp::ProtocolError;
@@ -32,6 +33,8 @@ enum Stop {
     Wait(u64),
     /// Too much is on its way.
     Full,
+    /// Most of a long value is still to come.
+    Large,
     /// A request that takes more than one step.
     Slow(Request),
     Broken(ProtocolError),
@@ -91,6 +94,11 @@ impl Session {
                 }
                 // Boxed: a program that only waits for its next request takes little room.
                 Stop::Slow(request) => Box::pin(self.slow(&request)).await?,
+                Stop::Large if self.pass_large().await? => {}
+                Stop::Large => {
+                    self.holds_large = true;
+                    return Ok(());
+                }
                 Stop::Broken(error) => {
                     self.outbox.answer(format!("-ERR {error}\r\n").as_bytes());
                     return Err(Gone);
@@ -178,11 +186,15 @@ impl Session {
             let rest = &bytes[at..];
             let length = match parser.advance(rest) {
                 Ok(Progress::Request(length)) => length,
+                Ok(Progress::More) if parser.wanted(rest.len()) > LARGE && !self.holds_large => {
+                    break Stop::Large;
+                }
                 Ok(Progress::More) => break Stop::More,
                 Err(error) => break Stop::Broken(error),
             };
             let arguments = parser.arguments(rest);
             let frame = parser.frame(rest);
+            self.holds_large = false;
             if arguments.is_empty() {
                 at += length;
                 continue;

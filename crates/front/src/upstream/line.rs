@@ -80,6 +80,8 @@ struct Inner {
     out: BytesMut,
     expected: VecDeque<Expected>,
     waker: Option<Waker>,
+    /// Who waits until the server has taken bytes.
+    sender: Option<Waker>,
     /// The beginning of a reply whose first line is not whole.
     rest: BytesMut,
     scanner: ReplyScanner,
@@ -162,10 +164,14 @@ impl Line {
         inner.expected.is_empty() && inner.out.is_empty()
     }
 
-    /// Bytes that the server has not taken.
-    #[expect(dead_code)]
-    pub(crate) fn unsent(&self) -> usize {
-        self.inner.borrow().out.len()
+    /// Ready when the server has taken all but `most` bytes, or takes none any more.
+    pub(crate) fn poll_taken(&self, context: &mut Context<'_>, most: usize) -> Poll<()> {
+        let inner = &mut *self.inner.borrow_mut();
+        if inner.is_closed || inner.out.len() <= most {
+            return Poll::Ready(());
+        }
+        inner.sender = Some(context.waker().clone());
+        Poll::Pending
     }
 
     /// Takes no new requests; those on their way are still answered.
@@ -190,6 +196,9 @@ impl Line {
             let inner = &mut *self.inner.borrow_mut();
             inner.is_closed = true;
             inner.out = BytesMut::new();
+            if let Some(sender) = inner.sender.take() {
+                sender.wake();
+            }
             if let Some(owner) = inner.owner.take()
                 && lost.may_have_run
             {
@@ -281,7 +290,12 @@ impl Line {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
                 }
-                Poll::Ready(Ok(written)) => inner.out.advance(written),
+                Poll::Ready(Ok(written)) => {
+                    inner.out.advance(written);
+                    if let Some(sender) = inner.sender.take() {
+                        sender.wake();
+                    }
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }

@@ -377,3 +377,33 @@ fn a_living_database_is_separated_without_a_stop() {
         front.stop().await;
     });
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn long_values_pass_through_without_being_held() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let front = Front::before(&server).await;
+        let (mut program, mut other) = (front.connect().await, front.connect().await);
+        let long = vec![b'x'; 24 << 20];
+        let reply = program.send(&[b"SET".as_slice(), b"job:long", &long, b"GET"]).await;
+        assert_eq!(reply.map(|reply| shown(&reply)).ok().as_deref(), Some("(nil)"));
+        talk(&mut program, "STRLEN job:long -> 25165824").await;
+        let reply = program.send(&["GET", "job:long"]).await;
+        assert!(reply.is_ok_and(|reply| reply.text().len() == long.len()));
+        // In a database with a life, and where the keys are in several.
+        let reply = program.send(&[b"SET".as_slice(), b"page:long", &long]).await;
+        assert_eq!(reply.map(|reply| shown(&reply)).ok().as_deref(), Some("OK"));
+        assert!(
+            server
+                .command_in(2, &["TTL", "page:long"])
+                .await
+                .integer()
+                .is_some_and(|life| life > 3_590)
+        );
+        let reply = other.send(&[b"MSET".as_slice(), b"job:a", &long, b"x", b"1"]).await;
+        assert_eq!(reply.map(|reply| shown(&reply)).ok().as_deref(), Some("OK"));
+        talk(&mut other, "STRLEN job:a -> 25165824").await;
+        front.stop().await;
+    });
+}
