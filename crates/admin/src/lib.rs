@@ -72,7 +72,7 @@ pub use error::{AdminError, Result};
 pub use explain::{KeyFacts, explain_key};
 pub use fitness::{Fitness, Incoming, target_fitness};
 pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
-pub use frameworks::Purpose;
+pub use frameworks::{Purpose, program_names, program_patterns};
 pub use key_type::KeyType;
 pub use limit::{LimitOptions, LimitReport, LimitedNode, MemorySettings, POLICIES, limit};
 pub use name::{
@@ -81,8 +81,8 @@ pub use name::{
 pub use pace::{Limits, Pace};
 pub use place::Place;
 pub use plan::{
-    Advice, CheckOptions, Group, Plan, PlanPlaces, PlanSource, PlanTarget, Verdict, advice, check,
-    propose,
+    Advice, CheckOptions, FrontDraft, Group, Plan, PlanPlaces, PlanSource, PlanTarget, Verdict,
+    advice, check, front_for, propose,
 };
 pub use progress::{Progress, Silent};
 pub use rights::may_run;

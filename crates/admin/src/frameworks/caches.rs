@@ -92,6 +92,12 @@ pub(super) const ALL: &[Framework] = &[
     )]),
 ];
 
+/// Whether a program empties its cache by `FLUSHDB`.
+pub(crate) fn clears_by_flush(producer: &str) -> bool {
+    let programs = ALL.iter().filter(|framework| framework.name == producer);
+    programs.flat_map(|framework| framework.groups).any(|group| group.note == CLEARS)
+}
+
 /// Programs that are recognised by values, not by names.
 pub(super) const DJANGO: &str = "Django cache";
 pub(super) const RAILS: &str = "Rails cache";

@@ -7,6 +7,7 @@ mod clients;
 mod evidence;
 mod forms;
 mod found;
+mod key_patterns;
 mod llm;
 mod queues_node;
 mod queues_python;
@@ -22,9 +23,12 @@ use crate::KeyType;
 use crate::plan::Verdict;
 
 pub(crate) use bindings::is_binding_table;
+pub(crate) use caches::clears_by_flush;
 pub(crate) use clients::may_be_of;
 pub(crate) use evidence::Evidence;
 pub(crate) use found::{Found, Signature};
+pub(crate) use key_patterns::key_pattern;
+pub use key_patterns::{program_names, program_patterns};
 pub(crate) use values::{ValueSign, behind_version, confirms, sign_of_bytes, sign_of_fields};
 
 /// The purpose of keys.
@@ -93,6 +97,8 @@ pub(crate) struct Framework {
     /// Text that occurs only in this program's names. If it is found after other text, that text is
     /// a prefix chosen by the installation.
     pub(crate) anchors: &'static [&'static str],
+    /// Whether its scripts name keys that they do not declare: then all its keys have to be in one database.
+    pub(crate) scripts: bool,
     /// The settings that name its database.
     pub(crate) settings: &'static [Setting],
 }
@@ -228,6 +234,7 @@ impl Framework {
             pair: &[],
             by_queue: false,
             anchors: &[],
+            scripts: false,
             settings: &[],
         }
     }
@@ -247,6 +254,12 @@ impl Framework {
     /// Also recognises the program by `needs` of its rows together.
     pub(crate) const fn or_several(mut self, needs: usize) -> Self {
         self.needs = needs;
+        self
+    }
+
+    /// Marks a program whose scripts name keys that they do not declare.
+    pub(crate) const fn by_scripts(mut self) -> Self {
+        self.scripts = true;
         self
     }
 
@@ -294,6 +307,11 @@ pub(crate) fn has_broker(producer: &str, together: &str) -> bool {
     let groups = by_name(producer).into_iter().flat_map(|framework| framework.groups);
     let is_queue = |group: &KeyGroup| group.together == word && group.purpose == Purpose::Broker;
     !word.is_empty() && groups.into_iter().any(is_queue)
+}
+
+/// Whether the keys of a program have to be in one database because its scripts name keys that they do not declare.
+pub(crate) fn has_scripts(producer: &str) -> bool {
+    by_name(producer).is_some_and(|framework| framework.scripts)
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub(super) const ALL: &[Framework] = &[
              producers and workers first. The database must never evict.",
         )],
     )
+    .by_scripts()
     .by_queue()
     .settings(&[Setting::new(
         Purpose::Broker,
@@ -58,6 +59,7 @@ pub(super) const ALL: &[Framework] = &[
              QUEUE_BULL_REDIS_DB.",
         )],
     )
+    .by_scripts()
     .by_queue()
     .settings(&[Setting::new(
         Purpose::Broker,
@@ -85,6 +87,7 @@ pub(super) const ALL: &[Framework] = &[
              producers and workers first.",
         )],
     )
+    .by_scripts()
     .settings(&[Setting::new(
         Purpose::Broker,
         "each new Queue",

@@ -102,6 +102,7 @@ pub(super) const ALL: &[Framework] = &[
         .together("rq")
         .note(DRAIN)],
     )
+    .by_scripts()
     .settings(&[Setting::new(
         Purpose::Broker,
         "environment of `rq worker`",
@@ -166,6 +167,7 @@ pub(super) const ALL: &[Framework] = &[
             .note(DRAIN),
         ],
     )
+    .by_scripts()
     .settings(&[
         Setting::new(
             Purpose::Broker,

@@ -31,6 +31,7 @@ pub(super) const ALL: &[Framework] = &[
         .together("asynq")
         .note(DRAIN)],
     )
+    .by_scripts()
     .settings(&[Setting::new(
         Purpose::Broker,
         "where client and server are made",

@@ -7,19 +7,12 @@ use compartment_core::{Contract, DatabaseKind, DatabaseMap};
 use super::collisions::collisions;
 use super::databases::{database_for, suggested};
 use super::indexes::{Indexes, indexes};
+use super::near::on_source_server;
+use super::places::PlanPlaces;
 use super::server_notes::server_notes;
 use super::{Group, Plan, PlanSource, PlanTarget, Verdict};
 use crate::frameworks;
 use crate::{Analysis, KeyGroupReport, KeyType, Limits, Place, Progress, Purpose, Result};
-
-/// The servers that a plan is made for.
-#[derive(Clone, Debug)]
-pub struct PlanPlaces {
-    /// The database that was analysed.
-    pub source: Place,
-    /// The databases of the map by name; groups move only to these.
-    pub targets: BTreeMap<String, Place>,
-}
 
 /// The time that MOVE takes for a key of any size, in milliseconds.
 const MOVE_MS: f64 = 0.1;
@@ -92,17 +85,6 @@ pub async fn propose(
 fn is_known(report: &KeyGroupReport) -> bool {
     let has_rule = report.verdict == Verdict::Stay && !report.note.is_empty();
     !report.producer.is_empty() && (report.purpose != Purpose::Unknown || has_rule)
-}
-
-/// The databases on the source's server.
-async fn on_source_server(places: &PlanPlaces) -> Result<BTreeSet<String>> {
-    let mut near = BTreeSet::new();
-    for (name, target) in &places.targets {
-        if target.is_on_server_of(&places.source).await? {
-            near.insert(name.clone());
-        }
-    }
-    Ok(near)
 }
 
 struct Draft<'a> {

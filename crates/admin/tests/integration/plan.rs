@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 
 use compartment_admin::{
     Analysis, AnalyzeOptions, CheckOptions, Limits, Place, Plan, PlanPlaces, Silent, Verdict,
-    advice, analyze, check, propose,
+    advice, analyze, check, front_for, program_patterns, propose,
 };
+use compartment_core::backend::glob_matches;
 use compartment_core::{
     Contract, DatabaseKind, DatabaseMap, DatabaseMapBuilder, Instance, Preset, TtlByEnvironment,
 };
+use compartment_front::route::{Program, Router};
 use compartment_redis::{RedisConfig, Server};
-use compartment_testkit::{TestRedis, run_test};
+use compartment_testkit::{Reply, TestRedis, run_test};
 use proptest::prelude::*;
 
 use crate::installations::{self, tell, uuid, writer};
@@ -121,6 +123,76 @@ fn each_program_is_sent_where_its_purpose_is() {
         assert_eq!(programs, ["Celery", "Django cache", "Laravel cache"]);
         there.check(&plan, &[]).await.unwrap();
     });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn the_front_of_a_plan_keeps_each_key_in_the_database_of_its_group() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let map = DatabaseMapBuilder::preset(Preset::Pipeline)
+            .instance("primary", Instance::new(&server.url()).unwrap())
+            .environment_variables([("REDIS_DB_BROKER".to_owned(), "7".to_owned())])
+            .unwrap()
+            .build()
+            .unwrap();
+        let lines = [
+            installations::celery("", 10),
+            installations::celery("app.", 10),
+            installations::django(10),
+            installations::bullmq("bull", 5),
+            installations::sidekiq(),
+            installations::rq(5),
+            installations::llama_index(3),
+            installations::laravel(),
+            installations::own(10),
+        ];
+        let there = Installation::with_map(server, map, &lines).await;
+        let plan = there.plan().await;
+        let draft = front_for(&plan, &there.map, &there.places).await.unwrap();
+        let read = DatabaseMapBuilder::toml(&draft.text).unwrap().build().unwrap();
+        let front = read.front();
+        assert_eq!(front.default.as_deref(), Some("main"), "{}", draft.text);
+        assert_eq!(front.flush, ["cache"]);
+        let route = |name: &str| front.routes.iter().find(|route| route.name == name).unwrap();
+        assert_eq!(route("bullmq").together, ["bull:*"]);
+        assert_eq!(route("celery-results").programs, ["celery-results"]);
+        assert_eq!(
+            read.database("broker").unwrap().previous.as_ref().unwrap().placement.index(),
+            0
+        );
+        let router = Router::new(&read, &program_patterns).unwrap();
+        let view = router.view(&Program::default()).unwrap();
+        let names = names(&there.server).await;
+        assert!(names.len() > 100, "{}", names.len());
+        let mut moved = 0;
+        for name in &names {
+            let matches = |text: &String| glob_matches(&compartment_admin::read_glob(text), name);
+            let mut groups = plan.groups.iter();
+            let group = groups.find(|group| group.patterns.iter().any(matches)).unwrap();
+            let expected = match group.verdict {
+                Verdict::Stay => "main",
+                Verdict::Move | Verdict::Drain => group.database.as_str(),
+            };
+            moved += usize::from(expected != "main");
+            let target = view.route(name).unwrap();
+            let found = &router.databases()[target.database.position()].name;
+            let key = compartment_admin::escape(name);
+            assert_eq!(found, expected, "{key} of {}: {}", group.name, draft.text);
+        }
+        assert!(moved > 50, "{moved}");
+    });
+}
+
+/// The names of the keys in index 0.
+async fn names(server: &TestRedis) -> Vec<Vec<u8>> {
+    let mut connection = writer(server, 0).await;
+    let reply = connection.send(&["KEYS", "*"]).await.unwrap();
+    let name = |one: &Reply| match one {
+        Reply::Bytes(name) => name.clone(),
+        other => panic!("{other:?}"),
+    };
+    reply.array().iter().map(name).collect()
 }
 
 #[test]

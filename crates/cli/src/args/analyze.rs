@@ -63,6 +63,10 @@ pub(crate) struct PlanArguments {
     #[arg(long, short, value_name = "FILE", default_value = "plan.toml")]
     pub(crate) output: PathBuf,
 
+    /// Also write a configuration with a front that keeps each group in its database
+    #[arg(long, value_name = "FILE")]
+    pub(crate) front: Option<PathBuf>,
+
     /// Replace an existing file
     #[arg(long)]
     pub(crate) force: bool,
@@ -81,6 +85,7 @@ const PLAN_HELP: &str = "Changes nothing on the server. The file can be edited b
 Examples:
   compartment plan --backend redis://127.0.0.1:6379
   compartment plan --from 0 -o plan.toml
+  compartment plan --from 0 --front front.toml    then: compartment front --config front.toml --explain KEY
   compartment plan --from redis://old:6379/0 --limit-latency 5ms -o move.toml";
 
 /// Remove the keys of one database.

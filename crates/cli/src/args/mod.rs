@@ -7,6 +7,7 @@ mod batch;
 mod cache;
 mod cleanup;
 mod doctor;
+mod front;
 mod health;
 mod ingest;
 mod ledger;
@@ -36,6 +37,7 @@ pub(crate) use batch::{
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
 pub(crate) use cleanup::{Cleanup, Expire, Housekeeping};
 pub(crate) use doctor::Doctor;
+pub(crate) use front::{Front, FrontProgram};
 pub(crate) use health::{FailOn, Health};
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
@@ -199,6 +201,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Check the servers, queues and workers against thresholds, for probes and alerts
     Health(Health),
+    /// Serve programs that keep their one URL, and keep each key in its named database
+    Front(Front),
     /// Hold the servers against the contracts of their databases, and name the cure of each fault
     Doctor(Doctor),
     /// Show the keys of a database by pattern, with their programs, memory and TTLs

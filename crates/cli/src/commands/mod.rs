@@ -17,6 +17,7 @@ mod export;
 mod extractors;
 mod find;
 mod flush;
+mod front;
 mod graph;
 mod health;
 mod house;
@@ -80,6 +81,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Monitor(command) => on_runtime(monitor::run(general, command)),
         Command::Stats(command) => on_runtime(stats::run(general, command)),
         Command::Serve(command) => on_runtime(serve::run(general, command)),
+        Command::Front(command) => front::run(general, &command),
         Command::Doctor(command) => on_runtime(doctor::run(general, command)),
         Command::Analyze(command) => on_runtime(analyze::run(general, command)),
         Command::Plan(command) => on_runtime(plan::run(general, command)),

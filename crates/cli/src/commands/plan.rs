@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use compartment_admin::{
-    AnalyzeOptions, Group, Limits, Place, Plan, PlanPlaces, Verdict, advice, analyze, propose,
+    AnalyzeOptions, FrontDraft, Group, Limits, Place, Plan, PlanPlaces, Verdict, advice, analyze,
+    front_for, propose,
 };
 
 use crate::args::{self, General};
@@ -20,9 +21,16 @@ pub(crate) async fn run(
     command: args::PlanArguments,
 ) -> Result<ExitCode, CliError> {
     let path = &command.output;
-    if path.exists() && !command.force {
-        return Err(CliError::new(ExitCode::Files, format!("{} exists already", path.display()))
-            .hint("--force replaces it, -o names another file"));
+    check_file(path, "-o", command.force)?;
+    if let Some(front) = &command.front {
+        check_file(front, "--front", command.force)?;
+        if front == path {
+            return Err(CliError::new(
+                ExitCode::Usage,
+                format!("{} cannot be both the plan and the configuration", path.display()),
+            )
+            .hint("-o names the file of the plan"));
+        }
     }
     let settings = settings::load(general)?;
     let source = places::resolve_in(&settings, &command.from).await?;
@@ -32,16 +40,24 @@ pub(crate) async fn run(
     let mut options = AnalyzeOptions::default();
     options.limits = limits;
     options.rules = settings.map.keys().clone();
+    let places = PlanPlaces { source: source.clone(), targets: targets.clone() };
     let work = async {
         let analysis = analyze(&source, &options, &progress).await?;
-        let places = PlanPlaces { source: source.clone(), targets: targets.clone() };
         propose(&analysis, &settings.map, Some(&places), limits, &progress).await
     };
     let result = work.await;
     progress.clear();
     let plan = result?;
+    // Before any file is written: a plan without the front that was asked for would look complete.
+    let front = match &command.front {
+        Some(path) => Some((path, front_for(&plan, &settings.map, &places).await?)),
+        None => None,
+    };
     let text = plan.to_toml().map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?;
     write(path, &text, command.force)?;
+    if let Some((path, draft)) = &front {
+        write(path, &draft.text, command.force)?;
+    }
     if command.json {
         screen::say_json(&plan);
         return Ok(ExitCode::Success);
@@ -56,7 +72,30 @@ pub(crate) async fn run(
         path.display(),
         path.display()
     ));
+    if let Some((path, draft)) = &front {
+        show_front(path, draft);
+    }
     Ok(ExitCode::Success)
+}
+
+/// Refuses a file that exists, before any work.
+fn check_file(path: &std::path::Path, flag: &str, force: bool) -> Result<(), CliError> {
+    if !path.exists() || force {
+        return Ok(());
+    }
+    Err(CliError::new(ExitCode::Files, format!("{} exists already", path.display()))
+        .hint(format!("--force replaces it, {flag} names another file")))
+}
+
+fn show_front(path: &std::path::Path, draft: &FrontDraft) {
+    screen::say(format!(
+        "wrote {}; next: compartment front --config {} --explain KEY",
+        path.display(),
+        path.display()
+    ));
+    for note in &draft.notes {
+        screen::say_lines(screen::wrapped(&format!("note: {note}")));
+    }
 }
 
 /// The databases of the map that can be reached; reports the others.

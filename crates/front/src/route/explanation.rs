@@ -218,22 +218,23 @@ impl Taken {
     }
 
     fn sentence(&self, select: u32) -> String {
+        let shown = |pattern: &str| Shown(pattern.as_bytes()).to_string();
         match self {
             Self::Together { route, pattern } => {
-                format!("taken by the route {route}: together = {pattern}")
+                format!("taken by the route {route}: together = {}", shown(pattern))
             }
             Self::Keys { route, pattern } => {
-                format!("taken by the route {route}: keys = {pattern}")
+                format!("taken by the route {route}: keys = {}", shown(pattern))
             }
             Self::Program { route, program, pattern } => {
-                format!("taken by the route {route}: {pattern} is of {program}")
+                format!("taken by the route {route}: {} is of {program}", shown(pattern))
             }
             Self::EveryKey { route } => {
                 format!(
                     "taken by the route {route}, which takes every key of the programs that it is for"
                 )
             }
-            Self::Template { route, pattern } => format!("taken by {route}: {pattern}"),
+            Self::Template { route, pattern } => format!("taken by {route}: {}", shown(pattern)),
             Self::Default => "no route takes it, so it goes to the default".to_owned(),
             Self::Nothing if select == 0 => {
                 "no route takes it, and there is no default: add its pattern to a route, or set \

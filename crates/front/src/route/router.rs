@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use compartment_core::{
-    Contract, DatabaseMap, Error, ErrorKind, FrontContract, FrontRoute, KeyPattern, Placement,
-    Result,
+    Contract, DatabaseMap, Error, ErrorKind, FrontContract, FrontRoute, KeyPattern, KeyRule,
+    Placement, Result,
 };
 
 use super::clients::Program;
@@ -58,7 +58,7 @@ impl Router {
             terms.push(ids.terms(target.database, contract, None));
         }
         let mut templates = Vec::new();
-        for (name, one) in map.keys() {
+        for (name, one) in by_detail(map) {
             let database = ids.of(&one.database)?;
             let target = Target { database, route: number(names.len())? };
             let prefix = ids.prefix(database);
@@ -202,6 +202,14 @@ impl Router {
         databases.retain(|one| !all.iter().any(|other| is_within(*one, *other)));
         databases
     }
+}
+
+/// The rules of `[keys]`: those whose templates say most about a key first, as `analyze` asks them.
+fn by_detail(map: &DatabaseMap) -> Vec<(&String, &KeyRule)> {
+    let given = |rule: &KeyRule| rule.template.glob().bytes().filter(|byte| *byte != b'*').count();
+    let mut rules: Vec<(&String, &KeyRule)> = map.keys().iter().collect();
+    rules.sort_by_key(|(_, rule)| std::cmp::Reverse(given(rule)));
+    rules
 }
 
 /// Whether a place holds all keys of another one.
