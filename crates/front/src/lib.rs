@@ -2,6 +2,21 @@
 //!
 //! Routing and the table of commands are pure functions; sessions and connections to servers use them.
 
+mod accounting;
 pub mod commands;
+mod database;
+mod front;
+mod listen;
+mod passwords;
 pub mod resp;
 pub mod route;
+mod server;
+mod session;
+mod socket;
+mod table;
+mod thread;
+mod tls;
+mod upstream;
+
+pub use passwords::Passwords;
+pub use server::{FrontHandle, FrontServer, Setup};

@@ -48,7 +48,7 @@ impl Command {
 
     fn only_first(&self) -> Option<KeyAt> {
         let moves =
-            matches!(self.special, Some(Special::GeoRadius | Special::Sort | Special::Migrate));
+            matches!(self.special, Some(Special::GeoRadius(_) | Special::Sort | Special::Migrate));
         match &*self.specifications {
             [only] if !moves && only.is_first_argument() => {
                 // `BITFIELD` and `SET` may do less than their specifications say.

@@ -163,7 +163,7 @@ impl Kind {
         }
         match () {
             () if flags.has(Flags::BLOCKING) => Self::Blocking,
-            () if has_keys => Self::Plain,
+            () if has_keys || flags.has(Flags::MOVABLEKEYS) => Self::Plain,
             () if flags.has(Flags::ADMIN) => Self::Refused,
             () => Self::Server,
         }
@@ -183,9 +183,9 @@ fn of_container(name: &str, sub: &str) -> Option<Kind> {
         ("acl" | "command" | "commandlog" | "config" | "latency" | "module" | "slowlog", _) => {
             Kind::Server
         }
-        ("memory", "usage") => Kind::Plain,
-        ("memory", _) => Kind::Server,
-        ("object" | "xgroup" | "xinfo", "help") => Kind::Server,
+        // Before 7.0 a subcommand has no entry of its own, but its command has the key.
+        ("memory", "" | "usage") | ("object" | "xgroup" | "xinfo", "") => Kind::Plain,
+        ("memory", _) | ("object" | "xgroup" | "xinfo", "help") => Kind::Server,
         _ => return None,
     })
 }

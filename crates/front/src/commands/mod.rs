@@ -15,3 +15,6 @@ pub use keys::{Access, KeyAt, NoKeys};
 pub use kind::{Client, Connection, Flush, Keyspace, Kind, Split, Subscribe, Transaction};
 pub use special::{copy_database, sort_patterns};
 pub use table::{CommandTable, NoTable};
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,14 @@ pub(super) fn specifications(
             let from = if name == "xread" { 1 } else { 4 };
             return vec![at(streams(from), Find::To { last: -1, step: 1, limit: 2 }, access)];
         }
-        "memory" | "stralgo" => return vec![],
+        "memory" => return vec![Specification::range(2, 0, 1, access, false)],
+        "stralgo" => {
+            return vec![at(
+                Begin::After((*b"KEYS").into(), 1),
+                Find::To { last: 1, step: 1, limit: 0 },
+                access,
+            )];
+        }
         _ => {}
     }
     let begin = usize::try_from(first).unwrap_or_default();

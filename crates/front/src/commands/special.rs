@@ -7,14 +7,16 @@ use crate::resp::Arguments;
 /// A command that the front knows better than its specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Special {
-    /// `SET` with `GET`, or with a comparison, reads too.
+    /// `SET` with `GET` reads too.
     Set,
     /// `BITFIELD` with nothing but `GET` reads.
     BitField,
-    /// `GEORADIUS`: the last `STORE` or `STOREDIST` counts.
-    GeoRadius,
+    /// `GEORADIUS`: the last `STORE` or `STOREDIST` counts, among the options from an argument on.
+    GeoRadius(usize),
     /// `SORT`: the last `STORE` counts.
     Sort,
+    /// `SORT_RO`: it cannot store.
+    SortReadOnly,
     /// `MIGRATE`: one key, or those after `KEYS`.
     Migrate,
 }
@@ -24,8 +26,10 @@ impl Special {
         Some(match name {
             "set" => Self::Set,
             "bitfield" => Self::BitField,
-            "georadius" | "georadiusbymember" => Self::GeoRadius,
+            "georadius" => Self::GeoRadius(6),
+            "georadiusbymember" => Self::GeoRadius(5),
             "sort" => Self::Sort,
+            "sort_ro" => Self::SortReadOnly,
             "migrate" => Self::Migrate,
             _ => return None,
         })
@@ -42,8 +46,7 @@ impl Special {
         }
         match self {
             Self::Set => {
-                let reads =
-                    (3..arguments.len()).any(|at| is_any(arguments.get(at), &[b"get", b"ifeq"]));
+                let reads = (3..arguments.len()).any(|at| is_any(arguments.get(at), &[b"get"]));
                 let access = if reads { Access::Change } else { Access::Overwrite };
                 keys.push(KeyAt { at: 1, access, may_insert: true });
             }
@@ -51,12 +54,13 @@ impl Special {
                 let access = if reads_bits(arguments) { Access::Read } else { Access::Change };
                 keys.push(KeyAt { at: 1, access, may_insert: access.writes() });
             }
-            Self::GeoRadius => {
-                keys.push(KeyAt { at: 1, access: Access::Read, may_insert: false });
-                stored(arguments, 5, &[b"store", b"storedist"], &[], keys);
+            Self::GeoRadius(options) => {
+                keys.push(READ);
+                stored(arguments, options, &[b"store", b"storedist"], &[], keys);
             }
+            Self::SortReadOnly => keys.push(READ),
             Self::Sort => {
-                keys.push(KeyAt { at: 1, access: Access::Read, may_insert: false });
+                keys.push(READ);
                 stored(arguments, 2, &[b"store"], &[(b"limit", 2), (b"get", 1), (b"by", 1)], keys);
             }
             Self::Migrate => migrated(arguments, keys)?,
@@ -64,6 +68,9 @@ impl Special {
         Ok(())
     }
 }
+
+/// The first argument, which is only read.
+const READ: KeyAt = KeyAt { at: 1, access: Access::Read, may_insert: false };
 
 fn is_any(argument: &[u8], words: &[&[u8]]) -> bool {
     words.iter().any(|word| argument.eq_ignore_ascii_case(word))
@@ -113,15 +120,11 @@ fn migrated(arguments: &Arguments<'_>, keys: &mut Vec<KeyAt>) -> Result<(), NoKe
     let key = |at| {
         u32::try_from(at).ok().map(|at| KeyAt { at, access: Access::Change, may_insert: false })
     };
-    if !arguments.get(3).is_empty() {
-        keys.extend(key(3));
-        return Ok(());
-    }
     let mut at = 6;
     while at < arguments.len() {
         let option = arguments.get(at);
-        if option.eq_ignore_ascii_case(b"keys") {
-            if at + 1 >= arguments.len() {
+        if option.eq_ignore_ascii_case(b"keys") && at + 1 < arguments.len() {
+            if !arguments.get(3).is_empty() {
                 return Err(NoKeys::Missing);
             }
             keys.extend((at + 1..arguments.len()).filter_map(key));
@@ -129,7 +132,8 @@ fn migrated(arguments: &Arguments<'_>, keys: &mut Vec<KeyAt>) -> Result<(), NoKe
         }
         at += 1 + skipped(option, &[(b"auth", 1), (b"auth2", 2)]).unwrap_or_default();
     }
-    Err(NoKeys::Missing)
+    keys.extend(key(3));
+    Ok(())
 }
 
 /// The patterns with which `SORT` and `SORT_RO` find further keys: after `BY` and `GET`. `GET #` is the element

@@ -1,5 +1,7 @@
 //! Requests of programs: a state machine that finds the next request in the bytes so far.
 
+use bytes::Bytes;
+
 use super::arguments::Arguments;
 use super::inline::split_line;
 use super::number::{Line, line, number};
@@ -21,6 +23,27 @@ pub enum Progress {
     More,
     /// A request ends after this many bytes. [`RequestParser::arguments`] has it, unless it is empty.
     Request(usize),
+}
+
+/// A request that outlives the bytes it was read from.
+#[derive(Clone, Debug)]
+pub struct Request {
+    frame: Bytes,
+    ranges: Vec<(u32, u32)>,
+}
+
+impl Request {
+    /// Its bytes, as a server reads them.
+    #[must_use]
+    pub fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    /// Its name and arguments.
+    #[must_use]
+    pub fn arguments(&self) -> Arguments<'_> {
+        Arguments::new(&self.frame, &self.ranges)
+    }
 }
 
 /// Finds requests in bytes that come in pieces. Each byte is looked at once.
@@ -143,6 +166,12 @@ impl RequestParser {
     #[must_use]
     pub fn is_within(&self) -> bool {
         !self.is_found && (self.at > 0 || self.to_come > 0)
+    }
+
+    /// The request that was found, with bytes of its own.
+    #[must_use]
+    pub fn request(&self, bytes: &[u8]) -> Request {
+        Request { frame: Bytes::copy_from_slice(self.frame(bytes)), ranges: self.ranges.clone() }
     }
 
     fn begin(&mut self) {

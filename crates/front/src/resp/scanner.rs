@@ -93,6 +93,11 @@ impl ReplyScanner {
     }
 }
 
+/// Whether a reply, by its first bytes, says that nothing was found.
+pub(crate) fn is_nothing(piece: &[u8]) -> bool {
+    matches!(piece.get(..3), Some(b"$-1" | b"*-1" | b"_\r\n" | b"*0\r" | b"%0\r" | b"~0\r"))
+}
+
 /// The count of a string's bytes or a collection's elements; `None` for nothing (-1).
 fn count(text: &[u8]) -> Result<Option<u64>, ProtocolError> {
     let count = number(text).ok_or_else(|| ProtocolError::new("a reply with a bad length"))?;

@@ -31,9 +31,13 @@ struct Inner {
     is_within: bool,
     /// Whether the replies to the requests from now on are dropped: `CLIENT REPLY OFF`.
     is_silent: bool,
+    /// Whether the reply to the next request is dropped.
+    skips_next: bool,
     follows_server: bool,
     end: Option<End>,
     waker: Option<Waker>,
+    /// The connection that waits until the program has taken bytes.
+    reader: Option<Waker>,
     /// Bytes that the program was sent, since its connection began.
     sent: u64,
 }
@@ -58,7 +62,7 @@ impl Outbox {
     /// The number of the next request; its reply has a place in the order from now on.
     pub(crate) fn expect(&self) -> u64 {
         let mut inner = self.inner.borrow_mut();
-        let is_silent = inner.is_silent;
+        let is_silent = inner.is_silent || std::mem::take(&mut inner.skips_next);
         inner.slots.push_back(Slot { is_silent, ..Slot::default() });
         inner.first + inner.slots.len() as u64 - 1
     }
@@ -155,8 +159,9 @@ impl Outbox {
         self.inner.borrow_mut().is_silent = is_silent;
     }
 
-    pub(crate) fn is_silent(&self) -> bool {
-        self.inner.borrow().is_silent
+    /// Drops the reply to the next request: `CLIENT REPLY SKIP`.
+    pub(crate) fn skip_one(&self) {
+        self.inner.borrow_mut().skips_next = true;
     }
 
     /// Ends the connection.
@@ -190,6 +195,9 @@ impl Outbox {
                 Poll::Ready(Ok(written)) => {
                     bytes::Buf::advance(&mut inner.out, written);
                     inner.sent += written as u64;
+                    if let Some(reader) = inner.reader.take() {
+                        reader.wake();
+                    }
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
@@ -199,6 +207,16 @@ impl Outbox {
             inner.out = BytesMut::new();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Notes who waits for replies to be whole, or to be taken.
+    pub(crate) fn note_answers(&self, context: &mut Context<'_>) {
+        self.note(context);
+    }
+
+    /// Notes who goes on reading when the program has taken bytes.
+    pub(crate) fn note_reader(&self, context: &mut Context<'_>) {
+        self.inner.borrow_mut().reader = Some(context.waker().clone());
     }
 
     /// Notes who is to be woken by the next reply.

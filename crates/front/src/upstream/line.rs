@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -11,9 +12,10 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::gather::{Gather, Lost};
-use crate::accounting::Accounts;
+use crate::accounting::{Accounts, Replied};
 use crate::resp::ProtocolError;
-use crate::resp::scanner::ReplyScanner;
+use crate::resp::scanner::{self, ReplyScanner};
+use crate::route::{DatabaseId, RouteId};
 use crate::session::outbox::Outbox;
 
 /// Bytes read at once.
@@ -41,8 +43,8 @@ pub(crate) fn with_scratch<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct About {
     pub(crate) command: u16,
-    pub(crate) database: u16,
-    pub(crate) route: u16,
+    pub(crate) database: DatabaseId,
+    pub(crate) route: RouteId,
     /// Bytes of the request.
     pub(crate) bytes: u32,
     pub(crate) since: Instant,
@@ -55,8 +57,8 @@ pub(crate) enum To {
     Program { outbox: Rc<Outbox>, number: u64 },
     /// Someone who needs it whole.
     Gather { gather: Rc<dyn Gather>, part: u32 },
-    /// A program of RESP2 that subscribes or ends it: as many replies as it named channels.
-    Subscriber { outbox: Rc<Outbox>, number: u64, replies: u32 },
+    /// A program of RESP2 that subscribes or ends it: a reply for each channel. The next reply that is none ends them.
+    Subscriber { outbox: Rc<Outbox>, number: u64 },
 }
 
 #[derive(Debug)]
@@ -69,7 +71,7 @@ struct Expected {
 #[derive(Debug)]
 pub(crate) struct Line {
     inner: RefCell<Inner>,
-    accounts: Rc<Accounts>,
+    accounts: Arc<Accounts>,
     max_output: usize,
 }
 
@@ -78,6 +80,8 @@ struct Inner {
     out: BytesMut,
     expected: VecDeque<Expected>,
     waker: Option<Waker>,
+    /// Who waits until the server has taken bytes.
+    sender: Option<Waker>,
     /// The beginning of a reply whose first line is not whole.
     rest: BytesMut,
     scanner: ReplyScanner,
@@ -91,8 +95,10 @@ struct Inner {
     is_nothing: bool,
     /// The program that owns the connection: it is sent messages.
     owner: Option<Rc<Outbox>>,
-    /// How many channels a program of RESP2 is subscribed to.
-    subscriptions: i64,
+    /// How many channels and patterns the program is subscribed to, and how many channels of shards.
+    subscriptions: [i64; 2],
+    /// Whether the server shows requests: `MONITOR`.
+    is_monitoring: bool,
     /// No new requests are taken: a large reply is on its way.
     is_retired: bool,
     is_closed: bool,
@@ -108,7 +114,7 @@ enum Current {
 }
 
 impl Line {
-    pub(crate) fn new(accounts: Rc<Accounts>, max_output: usize) -> Rc<Self> {
+    pub(crate) fn new(accounts: Arc<Accounts>, max_output: usize) -> Rc<Self> {
         Rc::new(Self { inner: RefCell::default(), accounts, max_output })
     }
 
@@ -132,9 +138,14 @@ impl Line {
         self.inner.borrow_mut().owner = owner;
     }
 
-    /// How many channels the program is subscribed to on this connection, as RESP2 counts them.
-    pub(crate) fn subscriptions(&self) -> i64 {
-        self.inner.borrow().subscriptions
+    /// Whether the program is subscribed to channels on this connection.
+    pub(crate) fn has_subscriptions(&self) -> bool {
+        self.inner.borrow().has_subscriptions()
+    }
+
+    /// From now on the server shows requests.
+    pub(crate) fn set_monitoring(&self) {
+        self.inner.borrow_mut().is_monitoring = true;
     }
 
     /// Whether requests can be sent.
@@ -153,9 +164,21 @@ impl Line {
         inner.expected.is_empty() && inner.out.is_empty()
     }
 
-    /// Bytes that the server has not taken.
-    pub(crate) fn unsent(&self) -> usize {
-        self.inner.borrow().out.len()
+    /// Ready when the server has taken all but `most` bytes, or takes none any more.
+    pub(crate) fn poll_taken(&self, context: &mut Context<'_>, most: usize) -> Poll<()> {
+        let inner = &mut *self.inner.borrow_mut();
+        if inner.is_closed || inner.out.len() <= most {
+            return Poll::Ready(());
+        }
+        inner.sender = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Takes no new requests; those on their way are still answered.
+    pub(crate) fn retire_if(&self, retires: bool) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.is_retired |= retires;
+        inner.wake();
     }
 
     /// Ends the connection. Nobody is told.
@@ -167,20 +190,15 @@ impl Line {
         inner.wake();
     }
 
-    /// The program has taken bytes, so that reading can go on.
-    pub(crate) fn resume(&self) {
-        let inner = &mut *self.inner.borrow_mut();
-        if inner.waits_since.is_some() {
-            inner.wake();
-        }
-    }
-
     /// Tells all who wait that no reply comes.
     pub(crate) fn fail(&self, lost: &Lost) {
         let expected = {
             let inner = &mut *self.inner.borrow_mut();
             inner.is_closed = true;
             inner.out = BytesMut::new();
+            if let Some(sender) = inner.sender.take() {
+                sender.wake();
+            }
             if let Some(owner) = inner.owner.take()
                 && lost.may_have_run
             {
@@ -193,7 +211,7 @@ impl Line {
                 self.accounts.lost(about);
             }
             match to {
-                To::Program { outbox, number } | To::Subscriber { outbox, number, .. } => {
+                To::Program { outbox, number } | To::Subscriber { outbox, number } => {
                     outbox.lose(number, lost);
                 }
                 To::Gather { gather, part } => gather.lost(part, lost),
@@ -208,14 +226,14 @@ impl Line {
     {
         let mut pause = Box::pin(tokio::time::sleep(Duration::ZERO));
         std::future::poll_fn(|context| {
-            if !self.inner.borrow_mut().note(context) {
+            if !self.inner.borrow_mut().note(context) || self.is_done() {
                 return Poll::Ready(Ok(()));
             }
             if let Poll::Ready(Err(error)) = self.poll_write(&mut stream, context) {
                 return Poll::Ready(Err(error));
             }
             for _ in 0..READS {
-                if let Some(until) = self.waits_until() {
+                if let Some(until) = self.waits_until(context) {
                     pause.as_mut().reset(until.into());
                     if pause.as_mut().poll(context).is_pending() {
                         return Poll::Pending;
@@ -269,8 +287,15 @@ impl Line {
         }
         while !inner.out.is_empty() {
             match Pin::new(&mut *stream).poll_write(context, &inner.out) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => inner.out.advance(written),
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+                }
+                Poll::Ready(Ok(written)) => {
+                    inner.out.advance(written);
+                    if let Some(sender) = inner.sender.take() {
+                        sender.wake();
+                    }
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }
@@ -284,13 +309,13 @@ impl Line {
     }
 
     /// Until when reading waits for a program that takes its replies slowly; `None`: it does not.
-    fn waits_until(&self) -> Option<Instant> {
+    fn waits_until(&self, context: &mut Context<'_>) -> Option<Instant> {
         let inner = &mut *self.inner.borrow_mut();
-        let waiting = inner.head().map_or(0, |outbox| outbox.waiting_bytes());
-        if waiting <= SOFT {
+        let Some(outbox) = inner.head().filter(|outbox| outbox.waiting_bytes() > SOFT) else {
             inner.waits_since = None;
             return None;
-        }
+        };
+        outbox.note_reader(context);
         inner.is_retired |= inner.owner.is_none();
         let since = *inner.waits_since.get_or_insert_with(Instant::now);
         // Who waits alone holds up nobody.
@@ -301,13 +326,14 @@ impl Line {
     }
 
     fn feed(&self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let now = Instant::now();
         let mut rest = std::mem::take(&mut self.inner.borrow_mut().rest);
         let rest = if rest.is_empty() {
-            let taken = self.take(bytes)?;
+            let taken = self.take(bytes, now)?;
             BytesMut::from(&bytes[taken..])
         } else {
             rest.extend_from_slice(bytes);
-            let taken = self.take(&rest)?;
+            let taken = self.take(&rest, now)?;
             rest.advance(taken);
             rest
         };
@@ -315,10 +341,11 @@ impl Line {
         Ok(())
     }
 
-    fn take(&self, bytes: &[u8]) -> Result<usize, ProtocolError> {
+    fn take(&self, bytes: &[u8], now: Instant) -> Result<usize, ProtocolError> {
         let mut at = 0;
         while at < bytes.len() {
-            let inner = &mut *self.inner.borrow_mut();
+            let mut borrowed = self.inner.borrow_mut();
+            let inner = &mut *borrowed;
             let begins = inner.scanner.is_between();
             let scanned = inner.scanner.scan(&bytes[at..])?;
             if scanned.length == 0 {
@@ -340,16 +367,18 @@ impl Line {
                     continue;
                 }
                 let whole = std::mem::take(&mut inner.collected);
-                self.whole(&whole)?;
+                drop(borrowed);
+                self.whole(&whole, now)?;
                 continue;
             }
-            let Some(Expected { to: To::Program { outbox, number }, .. }) = inner.expected.front() else {
+            let Some(Expected { to: To::Program { outbox, number }, .. }) = inner.expected.front()
+            else {
                 return Err(ProtocolError::new("a reply that nobody asked for"));
             };
             if scanned.is_whole {
                 outbox.add(*number, piece, true);
                 if let Some(Expected { about: Some(about), .. }) = inner.expected.pop_front() {
-                    self.accounts.replied(about, inner.first, inner.is_nothing, inner.length);
+                    self.accounts.replied(about, inner.reply(), now);
                 }
             } else {
                 outbox.add(*number, piece, false);
@@ -362,8 +391,9 @@ impl Line {
     }
 
     /// A whole reply, or message.
-    fn whole(&self, reply: &[u8]) -> Result<(), ProtocolError> {
-        let inner = &mut *self.inner.borrow_mut();
+    fn whole(&self, reply: &[u8], now: Instant) -> Result<(), ProtocolError> {
+        let mut borrowed = self.inner.borrow_mut();
+        let inner = &mut *borrowed;
         if inner.current == Current::Message {
             if let Some(kind) = message_kind(reply) {
                 inner.count(kind, reply);
@@ -373,24 +403,29 @@ impl Line {
             }
             return Ok(());
         }
-        if let Some(Expected { to: To::Subscriber { outbox, number, replies }, .. }) = inner.expected.front_mut() {
-            *replies = replies.saturating_sub(1);
-            let is_last = *replies == 0 || reply.first() == Some(&b'-');
-            outbox.add(*number, reply, is_last);
-            if let Some(kind) = message_kind(reply) {
+        if let Some(Expected { to: To::Subscriber { outbox, number }, .. }) = inner.expected.front()
+        {
+            let kind = message_kind(reply);
+            if let Some(kind) = kind {
+                outbox.add(*number, reply, false);
                 inner.count(kind, reply);
+                return Ok(());
             }
-            if is_last {
-                inner.expected.pop_front();
+            // A refusal is its only reply.
+            let is_refused = reply.starts_with(b"-");
+            outbox.add(*number, if is_refused { reply } else { b"" }, true);
+            inner.expected.pop_front();
+            if is_refused {
+                return Ok(());
             }
-            return Ok(());
         }
         let Some(Expected { to, about }) = inner.expected.pop_front() else {
             return Err(ProtocolError::new("a reply that nobody asked for"));
         };
         if let Some(about) = about {
-            self.accounts.replied(about, inner.first, inner.is_nothing, inner.length);
+            self.accounts.replied(about, inner.reply(), now);
         }
+        drop(borrowed);
         if let To::Gather { gather, part } = to {
             gather.reply(part, reply);
         }
@@ -422,6 +457,15 @@ impl Inner {
         }
     }
 
+    fn has_subscriptions(&self) -> bool {
+        self.subscriptions.iter().any(|count| *count > 0)
+    }
+
+    /// The reply that was just read.
+    fn reply(&self) -> Replied {
+        Replied { is_error: self.first == b'-', is_nothing: self.is_nothing, bytes: self.length }
+    }
+
     fn is_collecting(&self) -> bool {
         !matches!(self.expected.front(), Some(Expected { to: To::Program { .. }, .. }))
     }
@@ -430,10 +474,11 @@ impl Inner {
     fn begin(&mut self, piece: &[u8]) -> Result<(), ProtocolError> {
         self.length = 0;
         self.first = piece.first().copied().unwrap_or_default();
-        self.is_nothing = is_nothing(piece);
+        self.is_nothing = scanner::is_nothing(piece);
         let is_message = match self.first {
             b'>' => true,
-            b'*' if self.subscriptions > 0 => {
+            b'+' if self.is_monitoring => piece.starts_with(b"+1") && piece.contains(&b'['),
+            b'*' if self.has_subscriptions() => {
                 message_kind(piece).is_some_and(|kind| matches!(kind, Kind::Message))
             }
             _ => false,
@@ -447,14 +492,14 @@ impl Inner {
 
     /// Notes how many channels the program is subscribed to now: the number that ends the message.
     fn count(&mut self, kind: Kind, reply: &[u8]) {
-        if kind != Kind::Subscription {
+        if kind == Kind::Message {
             return;
         }
         let text = reply.strip_suffix(b"\r\n").unwrap_or(reply);
         if let Some(at) = text.iter().rposition(|byte| *byte == b':')
             && let Some(count) = crate::resp::whole_number(&text[at + 1..])
         {
-            self.subscriptions = count;
+            self.subscriptions[usize::from(kind == Kind::OfShard)] = count;
         }
     }
 }
@@ -463,8 +508,10 @@ impl Inner {
 enum Kind {
     /// What was published.
     Message,
-    /// That a subscription begins or ends.
+    /// That a subscription to a channel or a pattern begins or ends.
     Subscription,
+    /// That a subscription to a channel of a shard begins or ends.
+    OfShard,
 }
 
 /// The kind of a message of a channel, by its first word.
@@ -476,14 +523,8 @@ fn message_kind(reply: &[u8]) -> Option<Kind> {
     let word = &rest[..rest.iter().position(|byte| *byte == b'\r')?];
     match word {
         b"message" | b"pmessage" | b"smessage" => Some(Kind::Message),
-        b"subscribe" | b"unsubscribe" | b"psubscribe" | b"punsubscribe" | b"ssubscribe" | b"sunsubscribe" => {
-            Some(Kind::Subscription)
-        }
+        b"subscribe" | b"unsubscribe" | b"psubscribe" | b"punsubscribe" => Some(Kind::Subscription),
+        b"ssubscribe" | b"sunsubscribe" => Some(Kind::OfShard),
         _ => None,
     }
-}
-
-/// Whether a reply says that nothing was found.
-fn is_nothing(piece: &[u8]) -> bool {
-    matches!(piece.get(..3), Some(b"$-1" | b"*-1" | b"_\r\n" | b"*0\r" | b"%0\r" | b"~0\r"))
 }

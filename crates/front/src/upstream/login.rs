@@ -24,7 +24,9 @@ impl fmt::Debug for Login {
         match self {
             Self::OfUrl => f.write_str("OfUrl"),
             Self::Nobody => f.write_str("Nobody"),
-            Self::User { name, .. } => f.debug_struct("User").field("name", name).finish_non_exhaustive(),
+            Self::User { name, .. } => {
+                f.debug_struct("User").field("name", name).finish_non_exhaustive()
+            }
         }
     }
 }

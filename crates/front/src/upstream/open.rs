@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use compartment_core::Error;
-use compartment_redis::{Server, ServerStream};
+use compartment_redis::{RedisConfig, ServerStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::login::Login;
@@ -20,15 +20,12 @@ pub(crate) enum NotOpened {
 
 /// A connection on which the next request can be sent.
 pub(crate) async fn opened(
-    server: &Server,
+    server: &RedisConfig,
     login: &Login,
     resp: Resp,
     index: u32,
 ) -> Result<ServerStream, NotOpened> {
-    let stream = match login {
-        Login::OfUrl => server.open_stream().await,
-        Login::Nobody | Login::User { .. } => server.open_silent_stream().await,
-    };
+    let stream = ServerStream::open(server, *login == Login::OfUrl).await;
     let mut stream = stream.map_err(NotOpened::Away)?;
     let mut hello = BytesMut::new();
     let mut replies = 0;
@@ -69,7 +66,9 @@ pub(crate) async fn opened(
         if let Some(error) = reply.strip_prefix(b"-") {
             let error = String::from_utf8_lossy(error).trim_end().to_owned();
             // A program that may not, or has not logged in, gets the server's own answer to its requests.
-            if error.starts_with("NOAUTH") || (*login == Login::Nobody && error.starts_with("NOPERM")) {
+            if error.starts_with("NOAUTH")
+                || (*login == Login::Nobody && error.starts_with("NOPERM"))
+            {
                 return Ok(stream);
             }
             return Err(NotOpened::Refused(error));

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
-use compartment_redis::Server;
+use compartment_redis::RedisConfig;
 
 use super::ask::asked;
 use super::breaker::Breaker;
@@ -32,32 +33,64 @@ pub(crate) struct LineKey {
 #[derive(Debug)]
 struct One {
     name: String,
-    server: Server,
+    server: RedisConfig,
     breaker: RefCell<Breaker>,
 }
 
 /// The servers, by number, and the connections to them.
 #[derive(Debug)]
 pub(crate) struct Servers {
-    servers: Vec<One>,
+    servers: RefCell<Vec<Rc<One>>>,
     lanes: RefCell<HashMap<LineKey, Rc<Line>>>,
     spare: RefCell<HashMap<LineKey, Vec<Rc<Line>>>>,
-    accounts: Rc<Accounts>,
+    accounts: Arc<Accounts>,
     max_output: usize,
 }
 
 impl Servers {
-    pub(crate) fn new(servers: Vec<(String, Server)>, accounts: Rc<Accounts>, max_output: usize) -> Rc<Self> {
-        let servers = servers.into_iter();
-        Rc::new(Self {
-            servers: servers
-                .map(|(name, server)| One { name, server, breaker: RefCell::default() })
-                .collect(),
+    pub(crate) fn new(
+        servers: Vec<(String, RedisConfig)>,
+        accounts: Arc<Accounts>,
+        max_output: usize,
+    ) -> Rc<Self> {
+        let all = Self {
+            servers: RefCell::default(),
             lanes: RefCell::default(),
             spare: RefCell::default(),
             accounts,
             max_output,
-        })
+        };
+        all.set(servers);
+        Rc::new(all)
+    }
+
+    /// Takes on servers; one that is known under its name keeps its number, and its connections if its address is as
+    /// before.
+    pub(crate) fn set(&self, servers: Vec<(String, RedisConfig)>) {
+        let mut known = self.servers.borrow_mut();
+        for (number, (name, server)) in servers.into_iter().enumerate() {
+            let is_same = known
+                .get(number)
+                .is_some_and(|one| one.name == name && one.server.url == server.url);
+            if is_same {
+                continue;
+            }
+            let one = Rc::new(One { name, server, breaker: RefCell::default() });
+            match known.get_mut(number) {
+                Some(place) => *place = one,
+                None => known.push(one),
+            }
+            // Requests on their way are still answered.
+            self.lanes.borrow_mut().retain(|key, lane| {
+                lane.retire_if(key.server == number);
+                key.server != number
+            });
+            self.spare.borrow_mut().retain(|key, _| key.server != number);
+        }
+    }
+
+    fn one(&self, number: usize) -> Option<Rc<One>> {
+        self.servers.borrow().get(number).map(Rc::clone)
     }
 
     /// The connection that programs share.
@@ -101,7 +134,11 @@ impl Servers {
     }
 
     /// The reply to a request of the front on a shared connection.
-    pub(crate) async fn ask(self: &Rc<Self>, key: &LineKey, words: &[&[u8]]) -> Result<bytes::Bytes, Lost> {
+    pub(crate) async fn ask(
+        self: &Rc<Self>,
+        key: &LineKey,
+        words: &[&[u8]],
+    ) -> Result<bytes::Bytes, Lost> {
         let mut frame = bytes::BytesMut::new();
         write::request(words.iter().copied(), &mut frame);
         let (gather, ask) = asked();
@@ -110,13 +147,13 @@ impl Servers {
     }
 
     /// A server's name in the map.
-    pub(crate) fn name(&self, server: usize) -> &str {
-        self.servers.get(server).map_or("", |one| &one.name)
+    pub(crate) fn name(&self, server: usize) -> String {
+        self.one(server).map_or_else(String::new, |one| one.name.clone())
     }
 
     /// Whether a server could not be reached when it was last tried.
     pub(crate) fn is_away(&self, server: usize) -> bool {
-        self.servers.get(server).is_some_and(|one| one.breaker.borrow().is_open())
+        self.one(server).is_some_and(|one| one.breaker.borrow().is_open())
     }
 
     /// Closes every connection that no program owns.
@@ -131,7 +168,7 @@ impl Servers {
 
     /// Opens a connection in the background. Requests can be sent at once.
     fn opening(self: &Rc<Self>, key: &LineKey) -> Rc<Line> {
-        let line = Line::new(Rc::clone(&self.accounts), self.max_output);
+        let line = Line::new(Arc::clone(&self.accounts), self.max_output);
         let (servers, driven, key) = (Rc::clone(self), Rc::clone(&line), key.clone());
         tokio::task::spawn_local(async move {
             let lost = servers.run(&driven, &key).await;
@@ -146,17 +183,20 @@ impl Servers {
 
     /// Opens the connection and drives it to its end.
     async fn run(&self, line: &Line, key: &LineKey) -> Lost {
-        let Some(one) = self.servers.get(key.server) else {
+        let Some(one) = self.one(key.server) else {
             return Lost { may_have_run: false, error: "ERR no such server".into() };
         };
         let away = |reason: &str| Lost {
             may_have_run: false,
-            error: format!("LOADING the server \"{}\" cannot be reached: {reason}", one.name).into(),
+            error: format!("LOADING the server \"{}\" cannot be reached: {reason}", one.name)
+                .into(),
         };
         if let Some(reason) = one.breaker.borrow().refuses(Instant::now()) {
             return away(reason);
         }
-        let stream = match opened(&one.server, &key.login, key.resp, key.index).await {
+        // Boxed: it is a large future, and is over before the connection is used.
+        let opening = Box::pin(opened(&one.server, &key.login, key.resp, key.index));
+        let stream = match opening.await {
             Ok(stream) => stream,
             Err(NotOpened::Refused(error)) => {
                 return Lost { may_have_run: false, error: error.into() };
@@ -174,8 +214,11 @@ impl Servers {
         }
         Lost {
             may_have_run: true,
-            error: format!("ERR the connection to the server \"{}\" was lost; the command may have run", one.name)
-                .into(),
+            error: format!(
+                "ERR the connection to the server \"{}\" was lost; the command may have run",
+                one.name
+            )
+            .into(),
         }
     }
 }

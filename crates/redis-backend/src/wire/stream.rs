@@ -29,29 +29,20 @@ impl Server {
     /// # Errors
     /// If the server cannot be reached or rejects the login; always for a cluster.
     pub async fn open_stream(&self) -> Result<ServerStream> {
-        self.opened(true).await
+        opened(self.config(), true).await
     }
+}
 
-    /// Opens a connection of raw bytes on which nothing was said yet: the caller logs in, or does not.
-    ///
-    /// # Errors
-    /// If the server cannot be reached; always for a cluster.
-    pub async fn open_silent_stream(&self) -> Result<ServerStream> {
-        self.opened(false).await
-    }
-
-    async fn opened(&self, logs_in: bool) -> Result<ServerStream> {
-        let config = self.config();
-        let limit = config.connect_timeout * 4;
-        let opened =
-            tokio::time::timeout(limit, open(config, logs_in)).await.unwrap_or_else(|_| {
-                let late = format!("no connection within {limit:?}; the server is busy or gone");
-                Err(Error::new(ErrorKind::Unavailable, "connect", late))
-            });
-        opened.map_err(|error| {
-            Error::new(error.kind(), "connect", format!("{}: {}", config.url, error.message()))
-        })
-    }
+/// Opens a connection within the time that the configuration gives.
+async fn opened(config: &RedisConfig, logs_in: bool) -> Result<ServerStream> {
+    let limit = config.connect_timeout * 4;
+    let opened = tokio::time::timeout(limit, open(config, logs_in)).await.unwrap_or_else(|_| {
+        let late = format!("no connection within {limit:?}; the server is busy or gone");
+        Err(Error::new(ErrorKind::Unavailable, "connect", late))
+    });
+    opened.map_err(|error| {
+        Error::new(error.kind(), "connect", format!("{}: {}", config.url, error.message()))
+    })
 }
 
 async fn open(config: &RedisConfig, logs_in: bool) -> Result<ServerStream> {
@@ -67,6 +58,15 @@ async fn open(config: &RedisConfig, logs_in: bool) -> Result<ServerStream> {
 }
 
 impl ServerStream {
+    /// Opens a connection without asking the server what it is: to the server, or to the master that Sentinel names.
+    /// With `logs_in` the login is the URL's; without it nothing is said, and the caller logs in or does not.
+    ///
+    /// # Errors
+    /// If the server cannot be reached or rejects the login; always for a cluster.
+    pub async fn open(config: &RedisConfig, logs_in: bool) -> Result<Self> {
+        opened(config, logs_in).await
+    }
+
     async fn log_in(&mut self, user: Option<&str>, password: &str) -> Result<()> {
         let words: Vec<&str> = ["AUTH"].into_iter().chain(user).chain([password]).collect();
         let mut command = format!("*{}\r\n", words.len());

@@ -1,0 +1,143 @@
+//! What passed through: operations, bytes, hits, latencies and errors, by database, command and route.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::route::DatabaseId;
+use crate::upstream::About;
+
+/// Buckets of latencies: up to 16 µs, 32 µs, and so on to 8.4 s, and longer ones.
+pub(crate) const BUCKETS: usize = 21;
+const FIRST: u64 = 16;
+
+/// A reply, as far as it is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replied {
+    pub(crate) is_error: bool,
+    /// Whether nothing was found.
+    pub(crate) is_nothing: bool,
+    pub(crate) bytes: u64,
+}
+
+impl Replied {
+    /// A whole reply.
+    pub(crate) fn of(reply: &[u8]) -> Self {
+        Self {
+            is_error: reply.starts_with(b"-"),
+            is_nothing: crate::resp::scanner::is_nothing(reply),
+            bytes: reply.len() as u64,
+        }
+    }
+}
+
+/// The counters of one command in one database. One thread writes them, others may read.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) operations: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) lost: AtomicU64,
+    pub(crate) nothing: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    pub(crate) micros: AtomicU64,
+    pub(crate) latencies: [AtomicU64; BUCKETS],
+}
+
+/// Adds without a bus lock: no other thread writes.
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}
+
+/// The counters of one thread.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    /// By database, then by command.
+    cells: Vec<Vec<OnceLock<Box<Tally>>>>,
+    routes: Vec<Tally>,
+    /// By database: keys that were written without the life that its contract wants.
+    without_life: Vec<AtomicU64>,
+    /// By database: keys that were given a life that its contract does not expect.
+    with_life: Vec<AtomicU64>,
+}
+
+impl Accounts {
+    pub(crate) fn new(databases: usize, commands: usize, routes: usize) -> Self {
+        let row = || (0..=commands).map(|_| OnceLock::new()).collect();
+        Self {
+            cells: (0..=databases).map(|_| row()).collect(),
+            routes: (0..=routes).map(|_| Tally::default()).collect(),
+            without_life: (0..databases).map(|_| AtomicU64::new(0)).collect(),
+            with_life: (0..databases).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    fn cell(&self, about: About) -> Option<&Tally> {
+        let row = self.cells.get(about.database.position()).or_else(|| self.cells.last())?;
+        let cell = row.get(usize::from(about.command)).or_else(|| row.last())?;
+        Some(cell.get_or_init(Box::default))
+    }
+
+    pub(crate) fn replied(&self, about: About, reply: Replied, now: Instant) {
+        let took = now.saturating_duration_since(about.since);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let route = self.routes.get(about.route.position()).or_else(|| self.routes.last());
+        for tally in self.cell(about).into_iter().chain(route) {
+            add(&tally.operations, 1);
+            add(&tally.errors, u64::from(reply.is_error));
+            add(&tally.nothing, u64::from(reply.is_nothing));
+            add(&tally.bytes_in, u64::from(about.bytes));
+            add(&tally.bytes_out, reply.bytes);
+            add(&tally.micros, micros);
+            add(&tally.latencies[bucket(micros)], 1);
+        }
+    }
+
+    /// A database got keys without a life.
+    pub(crate) fn without_life(&self, database: DatabaseId, count: u64) {
+        if let Some(counter) = self.without_life.get(database.position()) {
+            add(counter, count);
+        }
+    }
+
+    /// A key of a durable database got a life.
+    pub(crate) fn durable_with_life(&self, database: DatabaseId) {
+        if let Some(counter) = self.with_life.get(database.position()) {
+            add(counter, 1);
+        }
+    }
+
+    /// A request had no reply.
+    pub(crate) fn lost(&self, about: About) {
+        if let Some(tally) = self.cell(about) {
+            add(&tally.lost, 1);
+        }
+    }
+}
+
+fn bucket(micros: u64) -> usize {
+    let limit = micros.div_ceil(FIRST).max(1);
+    let at = u64::BITS - (limit - 1).leading_zeros();
+    usize::try_from(at).unwrap_or(BUCKETS).min(BUCKETS - 1)
+}
+
+/// The limit of a bucket; `None` for the last one.
+pub(crate) fn limit(bucket: usize) -> Option<Duration> {
+    (bucket + 1 < BUCKETS).then(|| Duration::from_micros(FIRST << bucket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_of_buckets_double() {
+        for (micros, wanted) in
+            [(0, 0), (16, 0), (17, 1), (32, 1), (33, 2), (8_388_608, 19), (u64::MAX, 20)]
+        {
+            assert_eq!(bucket(micros), wanted, "{micros}");
+        }
+        assert_eq!(limit(0), Some(Duration::from_micros(16)));
+        assert_eq!(limit(BUCKETS - 1), None);
+    }
+}

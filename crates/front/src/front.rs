@@ -1,0 +1,126 @@
+//! What all programs of one thread share.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use compartment_core::{DatabaseMap, FrontSettings, Result};
+
+use tokio::sync::watch;
+
+use crate::accounting::Accounts;
+use crate::commands::CommandTable;
+use crate::database::Database;
+use crate::passwords::Passwords;
+use crate::route::{DatabaseId, Router};
+use crate::upstream::Servers;
+
+/// Everything that follows from the configuration and from the servers' own tables. It does not change: another
+/// configuration is another value.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) settings: FrontSettings,
+    pub(crate) router: Router,
+    pub(crate) table: CommandTable,
+    pub(crate) passwords: Passwords,
+    databases: Vec<Database>,
+}
+
+impl Config {
+    pub(crate) fn new(
+        map: &DatabaseMap,
+        servers: &[String],
+        router: Router,
+        table: CommandTable,
+        passwords: Passwords,
+    ) -> Result<Self> {
+        let databases =
+            router.databases().iter().map(|contract| Database::new(contract, map, servers));
+        let databases = databases.collect::<Result<Vec<_>>>()?;
+        Ok(Self { settings: map.front().clone(), router, table, passwords, databases })
+    }
+
+    /// A database, by its number.
+    ///
+    /// The router gives numbers of databases only; one that is none stands for the first.
+    pub(crate) fn placed(&self, id: DatabaseId) -> &Database {
+        &self.databases[id.position().min(self.databases.len() - 1)]
+    }
+}
+
+/// The numbers of connections, over all threads.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// One thread's part of the front.
+#[derive(Debug)]
+pub(crate) struct Front {
+    config: RefCell<Arc<Config>>,
+    servers: Rc<Servers>,
+    accounts: Arc<Accounts>,
+    nobody_may: Cell<bool>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Front {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        servers: Rc<Servers>,
+        accounts: Arc<Accounts>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            config: RefCell::new(config),
+            servers,
+            accounts,
+            nobody_may: Cell::new(false),
+            stopping: watch::Sender::new(false),
+        })
+    }
+
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    pub(crate) fn set_config(&self, config: Arc<Config>) {
+        *self.config.borrow_mut() = config;
+        self.nobody_may.set(false);
+    }
+
+    /// Ends all sessions, each after the replies that are on their way.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Ready when the front stops.
+    pub(crate) async fn stopped(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // The sender lives as long as the front.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    }
+
+    /// Whether this is the configuration of now.
+    pub(crate) fn is_current(&self, config: &Arc<Config>) -> bool {
+        Arc::ptr_eq(&self.config.borrow(), config)
+    }
+
+    pub(crate) fn servers(&self) -> Rc<Servers> {
+        Rc::clone(&self.servers)
+    }
+
+    pub(crate) fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.accounts)
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        NEXT_ID.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether the servers answer programs that have not logged in.
+    pub(crate) fn nobody_may(&self) -> bool {
+        self.nobody_may.get()
+    }
+
+    pub(crate) fn set_nobody_may(&self) {
+        self.nobody_may.set(true);
+    }
+}

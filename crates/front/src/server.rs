@@ -1,0 +1,246 @@
+//! The front as a whole: it listens, gives programs to its threads, takes on another configuration, and stops.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use compartment_core::{DatabaseMap, Error, ErrorKind, Result};
+use compartment_redis::RedisConfig;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use crate::accounting::Accounts;
+use crate::front::Config;
+use crate::listen::Listener;
+use crate::passwords::Passwords;
+use crate::route::Router;
+use crate::socket::Incoming;
+use crate::table::read_table;
+use crate::thread::{Order, Start, serve};
+use crate::tls;
+
+/// A pause after a connection could not be accepted, as when there are no more file descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The configuration of a front.
+#[derive(Debug)]
+pub struct Setup {
+    /// The databases, their servers, and `[front]`.
+    pub map: DatabaseMap,
+    /// The router of the map.
+    pub router: Router,
+    /// The passwords of the front's own users.
+    pub passwords: Passwords,
+}
+
+/// A front that listens.
+#[derive(Debug)]
+pub struct FrontServer {
+    listeners: Vec<Listener>,
+    handle: FrontHandle,
+    threads: Vec<JoinHandle<std::io::Result<()>>>,
+    clients: Arc<AtomicUsize>,
+}
+
+/// A hold on a front that runs.
+#[derive(Clone, Debug)]
+pub struct FrontHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: Mutex<Arc<Config>>,
+    /// The instances that were ever used, by number.
+    servers: Mutex<Vec<(String, RedisConfig)>>,
+    orders: Vec<UnboundedSender<Order>>,
+    accounts: Vec<Arc<Accounts>>,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.address())
+    }
+}
+
+fn failed(what: String) -> Error {
+    Error::new(ErrorKind::Configuration, "open the front", what)
+}
+
+/// The servers of a map, after those that are known: each keeps its number.
+fn servers_of(
+    map: &DatabaseMap,
+    mut known: Vec<(String, RedisConfig)>,
+) -> Vec<(String, RedisConfig)> {
+    for (name, instance) in map.instances() {
+        let config = RedisConfig::for_instance(instance, 1);
+        match known.iter_mut().find(|(other, _)| other == name) {
+            Some((_, old)) => *old = config,
+            None => known.push((name.clone(), config)),
+        }
+    }
+    known
+}
+
+async fn config_of(setup: Setup, servers: &[(String, RedisConfig)]) -> Result<Arc<Config>> {
+    let Setup { map, router, passwords } = setup;
+    let names: Vec<String> = servers.iter().map(|(name, _)| name.clone()).collect();
+    let Some(home) = router.view(&crate::route::Program::default()).map(|view| view.home()) else {
+        return Err(failed("the map has no database".to_owned()));
+    };
+    let home = router
+        .databases()
+        .get(home.position())
+        .map(|contract| contract.placement.instance().to_owned());
+    let of_home = servers.iter().filter(|(name, _)| Some(name) == home.as_ref());
+    let others = servers.iter().filter(|(name, _)| Some(name) != home.as_ref());
+    let table = read_table(of_home.chain(others)).await?;
+    Ok(Arc::new(Config::new(&map, &names, router, table, passwords)?))
+}
+
+impl FrontServer {
+    /// Reads the servers' tables of commands, listens, and starts the threads.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for settings that cannot be kept, or an address that is taken; the server's error
+    /// if no server answers.
+    pub async fn bind(setup: Setup) -> Result<Self> {
+        let settings = setup.map.front().clone();
+        let servers = servers_of(&setup.map, Vec::new());
+        let config = config_of(setup, &servers).await?;
+        let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let mut listeners = Vec::with_capacity(settings.listen.len());
+        for address in &settings.listen {
+            let bound = Listener::bind(address, tls.as_ref()).await;
+            listeners.push(
+                bound.map_err(|error| failed(format!("cannot listen on {address}: {error}")))?,
+            );
+        }
+        let clients = Arc::new(AtomicUsize::new(0));
+        let (mut orders, mut accounts, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..settings.threads.max(1) {
+            let (sender, receiver) = unbounded_channel();
+            let own = Arc::new(Accounts::new(
+                config.router.databases().len(),
+                config.table.len(),
+                config.router.routes(),
+            ));
+            let start = Start {
+                config: Arc::clone(&config),
+                servers: servers.clone(),
+                accounts: Arc::clone(&own),
+                clients: Arc::clone(&clients),
+            };
+            threads.push(tokio::task::spawn_blocking(move || serve(start, receiver)));
+            orders.push(sender);
+            accounts.push(own);
+        }
+        let shared =
+            Shared { config: Mutex::new(config), servers: Mutex::new(servers), orders, accounts };
+        Ok(Self { listeners, handle: FrontHandle { shared: Arc::new(shared) }, threads, clients })
+    }
+
+    /// The addresses on which it listens.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.listeners.iter().map(Listener::address).collect()
+    }
+
+    /// A hold on it, to reconfigure and to count.
+    #[must_use]
+    pub fn handle(&self) -> FrontHandle {
+        self.handle.clone()
+    }
+
+    /// Serves programs until `stop` is ready; then those that are connected get the replies that are on their way.
+    ///
+    /// # Errors
+    /// If a thread could not be started.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let Self { listeners, handle, threads, clients } = self;
+        let mut accepting = Vec::new();
+        for listener in listeners {
+            accepting.push(tokio::spawn(accept(listener, handle.clone(), Arc::clone(&clients))));
+        }
+        stop.await;
+        for task in &accepting {
+            task.abort();
+        }
+        for task in accepting {
+            let _ = task.await;
+        }
+        for orders in &handle.shared.orders {
+            let _ = orders.send(Order::Stop);
+        }
+        for thread in threads {
+            let ended =
+                thread.await.map_err(|error| failed(format!("a thread has failed: {error}")))?;
+            ended.map_err(|error| failed(format!("a thread could not be started: {error}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives each program that connects to the next thread.
+async fn accept(listener: Listener, handle: FrontHandle, clients: Arc<AtomicUsize>) {
+    let mut next = 0;
+    loop {
+        let incoming = match listener.accept().await {
+            Ok(incoming) => incoming,
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let limit = handle.config().settings.clients as usize;
+        if clients.fetch_add(1, Ordering::Relaxed) >= limit {
+            clients.fetch_sub(1, Ordering::Relaxed);
+            refuse(incoming);
+            continue;
+        }
+        next = (next + 1) % handle.shared.orders.len().max(1);
+        if let Some(orders) = handle.shared.orders.get(next)
+            && orders.send(Order::Serve(incoming)).is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Says why there is no room.
+fn refuse(incoming: Incoming) {
+    tokio::spawn(async move {
+        // Before TLS nothing can be said.
+        if let Incoming::Tcp(stream, None) = incoming
+            && let Ok(mut stream) = tokio::net::TcpStream::from_std(stream)
+        {
+            let _ = stream.write_all(b"-ERR max number of clients reached\r\n").await;
+        }
+    });
+}
+
+impl FrontHandle {
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.shared.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes on another configuration. Connections stay; requests from now on are routed by it. Addresses, TLS and the
+    /// number of threads stay as they were.
+    ///
+    /// # Errors
+    /// As [`FrontServer::bind`]; the configuration stays as it was then.
+    pub async fn reconfigure(&self, setup: Setup) -> Result<()> {
+        let known = self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let servers = servers_of(&setup.map, known);
+        let config = config_of(setup, &servers).await?;
+        self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&servers);
+        *self.shared.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&config);
+        for orders in &self.shared.orders {
+            let _ = orders.send(Order::Configure(Arc::clone(&config), servers.clone()));
+        }
+        Ok(())
+    }
+}

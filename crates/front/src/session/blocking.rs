@@ -1,0 +1,75 @@
+//! Commands that wait: for an element, for replicas.
+
+use std::rc::Rc;
+
+use super::Session;
+use super::own::Failed;
+use super::places::Places;
+use super::slow::nowhere;
+use super::transaction::Swallow;
+use crate::commands::Command;
+use crate::resp::request::Request;
+use crate::upstream::To;
+
+impl Session {
+    /// Waits at the server, on a connection that nobody else waits behind. If the program goes away, so does the
+    /// connection: the server gives it no element then.
+    pub(super) async fn block(
+        &mut self,
+        command: &Command,
+        request: &Request,
+    ) -> Result<(), Failed> {
+        let arguments = request.arguments();
+        let target = match self.places(command, &arguments) {
+            Places::One(target) => target,
+            Places::Nowhere(key) => return Err(nowhere(&key)),
+            Places::NoKeys | Places::Unclear => {
+                return self.pass_on(Some(command), self.home(), request).await;
+            }
+            Places::Several(targets) => return Err(self.apart(command, &arguments, &targets)),
+        };
+        let placed = self.config.placed(target.database);
+        let (server, index) = (placed.server, placed.index);
+        self.take_own(server, index).await?;
+        let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
+            return Err(Failed::Gone);
+        };
+        // Within a transaction it would not wait: what the contract asks for comes after it.
+        let number = self.outbox.expect();
+        let about = self.about(command, target, request.frame().len());
+        line.send(
+            request.frame(),
+            To::Program { outbox: self.outbox.clone(), number },
+            Some(about),
+        );
+        let frames = self.frames(command, target, &arguments, request.frame());
+        for frame in &frames.after {
+            line.send(&frame.bytes, To::Gather { gather: Rc::new(Swallow), part: 0 }, None);
+        }
+        self.settle().await?;
+        if line.is_closed() {
+            self.drop_own();
+        }
+        Ok(())
+    }
+
+    /// Waits until replicas have the writes so far. A server counts from the last command of the connection, so one
+    /// comes before.
+    pub(super) async fn wait_for_replicas(
+        &mut self,
+        command: &Command,
+        request: &Request,
+    ) -> Result<(), Failed> {
+        self.settle().await?;
+        let server = self.config.placed(self.view.home()).server;
+        let index = self.home_index();
+        self.take_own(server, index).await?;
+        let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
+            return Err(Failed::Gone);
+        };
+        self.ask_on(&line, &[b"PING"]).await?;
+        self.on_own(command, request).await?;
+        self.settle().await?;
+        Ok(())
+    }
+}

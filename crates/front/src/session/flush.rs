@@ -1,0 +1,109 @@
+//! FLUSHDB empties what the program's route allows, and nothing else.
+
+use bytes::{Bytes, BytesMut};
+
+use super::Session;
+use super::dispatch::NO_ROUTE;
+use super::own::Failed;
+use super::slow::refusal;
+use super::split::{Joint, Part};
+use crate::commands::{Command, Flush};
+use crate::resp::request::Request;
+use crate::resp::write;
+use crate::route::Target;
+
+impl Session {
+    pub(super) async fn flush(
+        &mut self,
+        what: Flush,
+        command: &Command,
+        request: &Request,
+    ) -> Result<(), Failed> {
+        if what != Flush::FlushDb {
+            if !self.allows(command) {
+                return Err(Failed::Error(refusal(command)));
+            }
+            self.settle().await?;
+            let mut servers: Vec<(usize, Target)> = Vec::new();
+            for database in self.view.databases() {
+                let target = Target { database: *database, route: NO_ROUTE };
+                let server = self.config.placed(*database).server;
+                if !servers.iter().any(|(known, _)| *known == server) {
+                    servers.push((server, target));
+                }
+            }
+            if let [(_, target)] = servers[..] {
+                return self.pass_on(Some(command), target, request).await;
+            }
+            let frame = Bytes::copy_from_slice(request.frame());
+            let parts: Vec<Part> = servers
+                .iter()
+                .map(|(_, target)| Part { target: *target, frame: frame.clone() })
+                .collect();
+            let joint = Joint::Status(parts.len());
+            return self.execute_parts(command, parts, joint).await;
+        }
+        let (parts, joint) = self.flush_parts(request)?;
+        if let [part] = &parts[..] {
+            let (target, frame) = (part.target, part.frame.clone());
+            return self.pass_on_frame(command, target, &frame).await;
+        }
+        self.execute_parts(command, parts, joint).await
+    }
+
+    /// FLUSHDB within a transaction.
+    pub(super) fn queue_flush(
+        &mut self,
+        what: Flush,
+        command: &Command,
+        request: &Request,
+    ) -> Result<(), Failed> {
+        if what != Flush::FlushDb {
+            if !self.allows(command) {
+                return Err(Failed::Error(refusal(command)));
+            }
+            self.queued(None, request.frame(), super::transaction::Step::Shown);
+            return Ok(());
+        }
+        let (parts, joint) = self.flush_parts(request)?;
+        self.queue_parts(parts, joint);
+        Ok(())
+    }
+
+    fn flush_parts(&self, request: &Request) -> Result<(Vec<Part>, Joint), Failed> {
+        let arguments = request.arguments();
+        let databases = self.view.flush();
+        if databases.is_empty() {
+            let names: Vec<&str> = self
+                .view
+                .databases()
+                .iter()
+                .map(|id| self.config.placed(*id).name.as_str())
+                .collect();
+            return Err(Failed::Error(format!(
+                "NOPERM FLUSHDB is refused by the front: it would empty {}; say with flush = [...] in [front] or in \
+                 the program's route which of them it may",
+                names.join(", ")
+            )));
+        }
+        let mut frame = BytesMut::new();
+        write::request(arguments.iter().collect::<Vec<_>>(), &mut frame);
+        let frame = frame.freeze();
+        let mut parts: Vec<Part> = Vec::new();
+        for database in databases {
+            let placed = self.config.placed(*database);
+            if !placed.is_alone {
+                return Err(Failed::Error(format!(
+                    "NOPERM FLUSHDB is refused by the front: the database \"{}\" shares its index with others",
+                    placed.name
+                )));
+            }
+            parts.push(Part {
+                target: Target { database: *database, route: NO_ROUTE },
+                frame: frame.clone(),
+            });
+        }
+        let joint = Joint::Status(parts.len());
+        Ok((parts, joint))
+    }
+}

@@ -1,0 +1,154 @@
+//! A connection that one program has for itself, while a server keeps state for it.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::transaction::Transaction;
+use super::{Gone, Session};
+use crate::resp::write;
+use crate::upstream::{Line, Lost, To, asked};
+
+/// Why a program has a connection of its own. Without any, it is given back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Holds {
+    /// It watches keys.
+    pub(super) watches: bool,
+    /// It is subscribed to channels, or was a moment ago.
+    pub(super) subscribes: bool,
+    /// It has state at the server that only ends with the connection: an identity, tracking, what it does not evict.
+    pub(super) keeps_state: bool,
+}
+
+/// A program's own connection.
+pub(super) struct Own {
+    pub(super) line: Rc<Line>,
+    pub(super) server: usize,
+    pub(super) index: u32,
+    pub(super) holds: Holds,
+    pub(super) transaction: Option<Transaction>,
+}
+
+/// Why a step could not be taken.
+#[derive(Debug)]
+pub(super) enum Failed {
+    Gone,
+    /// The program is told this error.
+    Error(String),
+    Lost(Lost),
+}
+
+impl From<Gone> for Failed {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Lost> for Failed {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+impl Session {
+    /// Gives the program a connection of its own to a server, at this index.
+    pub(super) async fn take_own(&mut self, server: usize, index: u32) -> Result<(), Failed> {
+        if self.own.as_ref().is_some_and(|own| own.line.is_closed()) {
+            return Err(Failed::Gone);
+        }
+        let Some(own) = &self.own else {
+            // Writes on shared connections take effect first.
+            self.settle().await?;
+            let line = self.front.servers().own(&self.key(server, index));
+            let own = Own { line, server, index, holds: Holds::default(), transaction: None };
+            self.own = Some(own);
+            return Ok(());
+        };
+        if own.server != server {
+            let servers = self.front.servers();
+            let (here, there) = (servers.name(own.server), servers.name(server));
+            return Err(Failed::Error(format!(
+                "ERR the connection watches, tracks or is in a transaction on the server \"{here}\", and the key is on \
+                 \"{there}\""
+            )));
+        }
+        if own.index == index || own.transaction.is_some() {
+            return Ok(());
+        }
+        let line = Rc::clone(&own.line);
+        let reply = self.ask_on(&line, &[b"SELECT", index.to_string().as_bytes()]).await?;
+        if let Some(error) = reply.strip_prefix(b"-") {
+            return Err(Failed::Error(String::from_utf8_lossy(error).trim_end().to_owned()));
+        }
+        if let Some(own) = &mut self.own {
+            own.index = index;
+        }
+        Ok(())
+    }
+
+    /// Waits until every reply is whole.
+    pub(super) async fn settle(&mut self) -> Result<(), Gone> {
+        let outbox = self.outbox.clone();
+        self.wait(std::future::poll_fn(|context| {
+            outbox.note_answers(context);
+            if outbox.ending().is_some() {
+                return std::task::Poll::Ready(Err(Gone));
+            }
+            match outbox.outstanding() {
+                0 => std::task::Poll::Ready(Ok(())),
+                _ => std::task::Poll::Pending,
+            }
+        }))
+        .await?
+    }
+
+    /// The reply to a request of the front on a connection.
+    pub(super) async fn ask_on(&mut self, line: &Line, words: &[&[u8]]) -> Result<Bytes, Failed> {
+        let mut frame = bytes::BytesMut::new();
+        write::request(words.iter().copied(), &mut frame);
+        self.ask_frame(line, &frame).await
+    }
+
+    /// The reply to a request whose bytes are these.
+    pub(super) async fn ask_frame(&mut self, line: &Line, frame: &[u8]) -> Result<Bytes, Failed> {
+        let (gather, ask) = asked();
+        line.send(frame, To::Gather { gather, part: 0 }, None);
+        Ok(self.wait(ask).await??)
+    }
+
+    /// Gives the connection back if nothing holds it.
+    pub(super) fn release_own(&mut self) {
+        let is_free = self.own.as_ref().is_some_and(|own| {
+            own.holds == Holds::default() && own.transaction.is_none() && own.line.is_quiet()
+        });
+        if is_free && let Some(own) = self.own.take() {
+            let key = self.key(own.server, own.index);
+            self.front.servers().give_back(&key, own.line);
+        }
+    }
+
+    /// Closes the connection, and with it all state that the server keeps for the program.
+    pub(super) fn drop_own(&mut self) {
+        if let Some(own) = self.own.take() {
+            own.line.close();
+        }
+    }
+
+    /// Tells the program why a step was not taken.
+    pub(super) fn tell(&self, failed: Failed) -> Result<(), Gone> {
+        match failed {
+            Failed::Gone => Err(Gone),
+            Failed::Error(error) => {
+                let mut reply = bytes::BytesMut::new();
+                write::error(&error, &mut reply);
+                self.outbox.answer(&reply);
+                Ok(())
+            }
+            Failed::Lost(lost) => {
+                let number = self.outbox.expect();
+                self.outbox.lose(number, &lost);
+                Ok(())
+            }
+        }
+    }
+}

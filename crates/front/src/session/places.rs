@@ -1,0 +1,78 @@
+//! Where the keys of a request are.
+
+use super::Session;
+use crate::commands::{Command, Kind};
+use crate::resp::Arguments;
+use crate::route::Target;
+
+/// Where the keys of a request are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Places {
+    /// It has none.
+    NoKeys,
+    /// In one database.
+    One(Target),
+    /// In several: each key's, in the order of the session's `keys`.
+    Several(Vec<Target>),
+    /// No route takes this key, and there is no default.
+    Nowhere(Vec<u8>),
+    /// They cannot be told: the server says what is wrong with the request.
+    Unclear,
+}
+
+impl Session {
+    /// Finds the keys of a request, which `self.keys` holds then, and their places.
+    pub(super) fn places(&mut self, command: &Command, arguments: &Arguments<'_>) -> Places {
+        let mut keys = std::mem::take(&mut self.keys);
+        let found = command.keys(arguments, &mut keys);
+        let places = if found.is_err() {
+            Places::Unclear
+        } else {
+            self.places_of(command, arguments, &keys)
+        };
+        self.keys = keys;
+        places
+    }
+
+    fn places_of(
+        &self,
+        command: &Command,
+        arguments: &Arguments<'_>,
+        keys: &[crate::commands::KeyAt],
+    ) -> Places {
+        let name = |at: u32| arguments.get(at as usize);
+        let Some((first, others)) = keys.split_first() else {
+            if command.kind == Kind::Script
+                && let Some(target) = self.view.script(arguments.get(1))
+            {
+                return Places::One(target);
+            }
+            return Places::NoKeys;
+        };
+        let Some(target) = self.view.route(name(first.at)) else {
+            return Places::Nowhere(name(first.at).to_vec());
+        };
+        if let Some(only) = self.view.only() {
+            return Places::One(only);
+        }
+        let is_same = |key: &crate::commands::KeyAt| {
+            self.view.route(name(key.at)).is_some_and(|other| other.database == target.database)
+        };
+        if others.iter().all(is_same) {
+            return Places::One(target);
+        }
+        let mut targets = Vec::with_capacity(keys.len());
+        for key in keys {
+            match self.view.route(name(key.at)) {
+                Some(target) => targets.push(target),
+                None => return Places::Nowhere(name(key.at).to_vec()),
+            }
+        }
+        if command.kind == Kind::Script
+            && let Some(target) = self.view.together(&mut keys.iter().map(|key| name(key.at)))
+        {
+            return Places::One(target);
+        }
+        Places::Several(targets)
+    }
+}

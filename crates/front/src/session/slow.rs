@@ -1,0 +1,171 @@
+//! Requests that take more than one step, or change the connection's state.
+
+use std::rc::Rc;
+
+use super::own::Failed;
+use super::places::Places;
+use super::{Gone, Session};
+use crate::commands::{Command, Connection, Kind, copy_database};
+use crate::resp::Arguments;
+use crate::resp::request::{Progress, Request, RequestParser};
+use crate::route::Target;
+use crate::upstream::To;
+
+impl Session {
+    /// Executes a request, whatever the state of the connection is.
+    pub(super) async fn slow(&mut self, request: &Request) -> Result<(), Gone> {
+        let done = self.steps(request).await;
+        self.release_own();
+        match done {
+            Ok(()) => Ok(()),
+            Err(failed) => self.tell(failed),
+        }
+    }
+
+    async fn steps(&mut self, request: &Request) -> Result<(), Failed> {
+        let config = self.config.clone();
+        let arguments = request.arguments();
+        let command = config.table.find(&arguments);
+        if self.who.must_log_in && !command.is_some_and(|command| may_come_first(command.kind)) {
+            return Err(Failed::Error("NOAUTH Authentication required.".to_owned()));
+        }
+        let Some(command) = command.filter(|command| command.takes(arguments.len())) else {
+            // The server says what is wrong with it.
+            return self.pass_on(None, self.home(), request).await;
+        };
+        if self.own.as_ref().is_some_and(|own| own.transaction.is_some()) {
+            return self.in_transaction(command, request).await;
+        }
+        match command.kind {
+            Kind::Connection(what) => self.connection(what, command, request).await,
+            Kind::Client(what) => self.client(what, command, request).await,
+            Kind::Transaction(what) => self.transaction(what, command, request).await,
+            Kind::Subscribe(_) => self.subscribe(request).await,
+            Kind::Monitor => self.monitor(command, request).await,
+            Kind::Wait => self.wait_for_replicas(command, request).await,
+            Kind::Keyspace(what) => self.keyspace(what, command, request).await,
+            Kind::Flush(what) => self.flush(what, command, request).await,
+            Kind::Blocking if command.blocks(&arguments) => self.block(command, request).await,
+            Kind::Foreign => Err(Failed::Gone),
+            Kind::Refused if !self.allows(command) => Err(Failed::Error(refusal(command))),
+            Kind::Cluster => {
+                Err(Failed::Error("ERR This instance has cluster support disabled".to_owned()))
+            }
+            Kind::Move => self.move_key(command, request).await,
+            Kind::Across if names_database(command, &arguments) => {
+                self.copy(command, request).await
+            }
+            _ => match self.places(command, &arguments) {
+                Places::NoKeys | Places::Unclear => {
+                    self.pass_on(Some(command), self.home(), request).await
+                }
+                Places::One(target) => self.pass_on(Some(command), target, request).await,
+                Places::Nowhere(key) => Err(nowhere(&key)),
+                Places::Several(targets) => match command.kind {
+                    Kind::Split(split) => self.split(split, command, request, &targets).await,
+                    _ => self.across(command, request, &targets).await,
+                },
+            },
+        }
+    }
+
+    /// Whether a command that is refused otherwise may be executed.
+    pub(super) fn allows(&self, command: &Command) -> bool {
+        let name = command.name.replace('|', " ");
+        let first = name.split(' ').next().unwrap_or_default();
+        self.config.settings.allow.iter().any(|allowed| {
+            allowed.eq_ignore_ascii_case(&name) || allowed.eq_ignore_ascii_case(first)
+        })
+    }
+
+    /// Sends a request to its place: on the program's own connection if it has one there, else on the shared one.
+    pub(super) async fn pass_on(
+        &mut self,
+        command: Option<&Command>,
+        target: Target,
+        request: &Request,
+    ) -> Result<(), Failed> {
+        let (server, index) = {
+            let placed = self.config.placed(target.database);
+            (placed.server, placed.index)
+        };
+        let line = match &self.own {
+            Some(own) if own.server == server => {
+                self.take_own(server, index).await?;
+                let Some(own) = &self.own else { return Err(Failed::Gone) };
+                Rc::clone(&own.line)
+            }
+            Some(own) if own.holds.watches || own.transaction.is_some() => {
+                self.take_own(server, index).await?;
+                return Err(Failed::Gone);
+            }
+            _ => {
+                self.settle().await?;
+                self.lane(target)
+            }
+        };
+        if line.is_closed() {
+            return Err(Failed::Gone);
+        }
+        match command {
+            Some(command) => {
+                self.send(command, target, &request.arguments(), request.frame(), &line);
+            }
+            None => {
+                let number = self.outbox.expect();
+                line.send(
+                    request.frame(),
+                    To::Program { outbox: self.outbox.clone(), number },
+                    None,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends bytes that the front has written to their place.
+    pub(super) async fn pass_on_frame(
+        &mut self,
+        command: &Command,
+        target: Target,
+        frame: &[u8],
+    ) -> Result<(), Failed> {
+        let mut parser = RequestParser::new(u64::from(u32::MAX));
+        match parser.advance(frame) {
+            Ok(Progress::Request(_)) => {
+                self.pass_on(Some(command), target, &parser.request(frame)).await
+            }
+            _ => Err(Failed::Gone),
+        }
+    }
+}
+
+/// Whether it is a COPY that may name another index.
+pub(super) fn names_database(command: &Command, arguments: &Arguments<'_>) -> bool {
+    arguments.len() > 4 && &*command.name == "copy" && copy_database(arguments).is_some()
+}
+
+fn may_come_first(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Connection(
+            Connection::Auth | Connection::Hello | Connection::Quit | Connection::Reset
+        )
+    )
+}
+
+pub(super) fn refusal(command: &Command) -> String {
+    let name = command.name.replace('|', " ").to_uppercase();
+    format!(
+        "NOPERM {name} is refused by the front, since it could harm other programs of the server; allow it with \
+         allow = [\"{}\"] in [front]",
+        name.to_lowercase()
+    )
+}
+
+pub(super) fn nowhere(key: &[u8]) -> Failed {
+    Failed::Error(format!(
+        "ERR no route takes the key \"{}\", and [front] has no default database",
+        key.escape_ascii()
+    ))
+}

@@ -1,0 +1,274 @@
+//! Commands whose keys stand for themselves: taken apart by database, and the replies put together in order.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::Session;
+use super::own::Failed;
+use crate::commands::{Command, Split};
+use crate::resp::request::Request;
+use crate::resp::scanner::elements;
+use crate::resp::{Arguments, whole_number, write};
+use crate::route::Target;
+use crate::session::outbox::Outbox;
+use crate::upstream::{Gather, Lost, To};
+
+/// A part of a request: of one database.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) target: Target,
+    pub(super) frame: Bytes,
+}
+
+/// How the replies to parts become one.
+#[derive(Clone, Debug)]
+pub(super) enum Joint {
+    /// Values: of each part, the places of its values among all.
+    Values(Vec<Vec<usize>>),
+    /// Numbers, which are added up.
+    Sum(usize),
+    /// Statuses, all `OK`.
+    Status(usize),
+    /// Lists, one after the other.
+    Lists(usize),
+}
+
+impl Joint {
+    /// How many parts there are.
+    pub(super) fn parts(&self) -> usize {
+        match self {
+            Self::Values(places) => places.len(),
+            Self::Sum(parts) | Self::Status(parts) | Self::Lists(parts) => *parts,
+        }
+    }
+
+    /// Writes the one reply. The error of a part is the error of all.
+    pub(super) fn write(&self, replies: &[&[u8]], out: &mut BytesMut) {
+        if let Some(error) = replies.iter().find(|reply| reply.starts_with(b"-")) {
+            out.extend_from_slice(error);
+            return;
+        }
+        match self {
+            Self::Values(places) => {
+                let total = places.iter().map(Vec::len).sum();
+                let mut values: Vec<&[u8]> = vec![b"$-1\r\n"; total];
+                for (places, reply) in places.iter().zip(replies) {
+                    for (at, value) in places.iter().zip(elements(reply).unwrap_or_default()) {
+                        if let Some(place) = values.get_mut(*at) {
+                            *place = value;
+                        }
+                    }
+                }
+                write::array(total, out);
+                values.iter().for_each(|value| out.extend_from_slice(value));
+            }
+            Self::Sum(_) => {
+                let number = |reply: &&[u8]| {
+                    let text = reply.strip_prefix(b":").and_then(|rest| rest.strip_suffix(b"\r\n"));
+                    text.and_then(whole_number).unwrap_or_default()
+                };
+                write::integer(replies.iter().map(number).sum(), out);
+            }
+            Self::Status(_) => {
+                out.extend_from_slice(replies.first().unwrap_or(&b"+OK\r\n".as_slice()))
+            }
+            Self::Lists(_) => {
+                let lists: Vec<Vec<&[u8]>> =
+                    replies.iter().map(|reply| elements(reply).unwrap_or_default()).collect();
+                write::array(lists.iter().map(Vec::len).sum(), out);
+                lists.iter().flatten().for_each(|value| out.extend_from_slice(value));
+            }
+        }
+    }
+}
+
+/// Joins the replies of parts, and gives the program the one.
+#[derive(Debug)]
+struct Joining {
+    joint: Joint,
+    outbox: Rc<Outbox>,
+    number: u64,
+    replies: RefCell<Vec<Option<Bytes>>>,
+    lost: RefCell<Option<Lost>>,
+    /// Whether the replies are those within the last one's EXEC.
+    to_come: std::cell::Cell<usize>,
+}
+
+impl Joining {
+    fn came(&self) {
+        self.to_come.set(self.to_come.get().saturating_sub(1));
+        if self.to_come.get() > 0 {
+            return;
+        }
+        if let Some(lost) = &*self.lost.borrow() {
+            self.outbox.lose(self.number, lost);
+            return;
+        }
+        let replies = self.replies.borrow();
+        let replies: Vec<&[u8]> =
+            replies.iter().map(|reply| reply.as_deref().unwrap_or_default()).collect();
+        let mut out = BytesMut::new();
+        self.joint.write(&replies, &mut out);
+        self.outbox.add(self.number, &out, true);
+    }
+}
+
+impl Gather for Joining {
+    fn reply(&self, part: u32, reply: &[u8]) {
+        if let Some(place) = self.replies.borrow_mut().get_mut(part as usize) {
+            *place = Some(Bytes::copy_from_slice(reply));
+        }
+        self.came();
+    }
+
+    fn lost(&self, _: u32, lost: &Lost) {
+        let mut known = self.lost.borrow_mut();
+        // What one part did cannot be taken back.
+        let may_have_run =
+            lost.may_have_run || known.as_ref().is_some_and(|known| known.may_have_run);
+        *known = Some(Lost { may_have_run, error: lost.error.clone() });
+        drop(known);
+        self.came();
+    }
+}
+
+impl Session {
+    /// The parts of a request whose keys are in these databases, which `self.keys` has.
+    pub(super) fn parts(
+        &self,
+        split: Split,
+        arguments: &Arguments<'_>,
+        targets: &[Target],
+    ) -> (Vec<Part>, Joint) {
+        let mut groups: Vec<(Target, Vec<usize>)> = Vec::new();
+        for (at, target) in targets.iter().enumerate() {
+            match groups.iter_mut().find(|(known, _)| known.database == target.database) {
+                Some((_, places)) => places.push(at),
+                None => groups.push((*target, vec![at])),
+            }
+        }
+        let mut parts = Vec::with_capacity(groups.len());
+        for (target, places) in &groups {
+            let mut words = vec![arguments.get(0)];
+            for place in places {
+                let at = self.keys.get(*place).map_or(0, |key| key.at as usize);
+                words.push(arguments.get(at));
+                if split == Split::MSet {
+                    words.push(arguments.get(at + 1));
+                }
+            }
+            let mut frame = BytesMut::new();
+            write::request(words, &mut frame);
+            parts.push(Part { target: *target, frame: frame.freeze() });
+        }
+        let count = parts.len();
+        let joint = match split {
+            Split::MGet => Joint::Values(groups.into_iter().map(|(_, places)| places).collect()),
+            Split::MSet => Joint::Status(count),
+            Split::Delete | Split::Unlink | Split::Exists | Split::Touch => Joint::Sum(count),
+        };
+        (parts, joint)
+    }
+
+    /// Executes the parts of a request: in one step if they are on one server.
+    pub(super) async fn split(
+        &mut self,
+        split: Split,
+        command: &Command,
+        request: &Request,
+        targets: &[Target],
+    ) -> Result<(), Failed> {
+        let (parts, joint) = self.parts(split, &request.arguments(), targets);
+        self.execute_parts(command, parts, joint).await
+    }
+
+    /// Executes parts, whose replies become one.
+    pub(super) async fn execute_parts(
+        &mut self,
+        command: &Command,
+        parts: Vec<Part>,
+        joint: Joint,
+    ) -> Result<(), Failed> {
+        self.settle().await?;
+        let mut servers: Vec<usize> =
+            parts.iter().map(|part| self.config.placed(part.target.database).server).collect();
+        servers.dedup();
+        if let [server] = servers[..] {
+            return self.execute_at_once(server, command, &parts, &joint).await;
+        }
+        let number = self.outbox.expect();
+        let joining = Rc::new(Joining {
+            joint,
+            outbox: self.outbox.clone(),
+            number,
+            replies: RefCell::new(vec![None; parts.len()]),
+            lost: RefCell::new(None),
+            to_come: std::cell::Cell::new(parts.len()),
+        });
+        for (at, part) in parts.iter().enumerate() {
+            let about = self.about(command, part.target, part.frame.len());
+            let gather: Rc<dyn Gather> = joining.clone();
+            let to = To::Gather { gather, part: u32::try_from(at).unwrap_or(u32::MAX) };
+            self.lane(part.target).send(&part.frame, to, Some(about));
+        }
+        self.settle().await?;
+        Ok(())
+    }
+
+    /// One transaction with SELECTs inside.
+    async fn execute_at_once(
+        &mut self,
+        server: usize,
+        command: &Command,
+        parts: &[Part],
+        joint: &Joint,
+    ) -> Result<(), Failed> {
+        let had_own = self.own.is_some();
+        let index = match &self.own {
+            Some(own) => own.index,
+            None => parts.first().map_or(0, |part| self.index_of(part.target)),
+        };
+        self.take_own(server, index).await?;
+        let Some(own) = &self.own else { return Err(Failed::Gone) };
+        let line = Rc::clone(&own.line);
+        let mut frame = BytesMut::new();
+        let mut at = index;
+        let mut wanted = Vec::new();
+        let mut queued = 0;
+        for part in parts {
+            let index = self.index_of(part.target);
+            if index != at {
+                write::request([b"SELECT".as_slice(), index.to_string().as_bytes()], &mut frame);
+                at = index;
+                queued += 1;
+            }
+            frame.extend_from_slice(&part.frame);
+            wanted.push(queued);
+            queued += 1;
+        }
+        if at != index {
+            write::request([b"SELECT".as_slice(), index.to_string().as_bytes()], &mut frame);
+        }
+        let reply = self.ask_transaction(&line, &frame, queued + usize::from(at != index)).await?;
+        if !had_own {
+            self.release_own();
+        }
+        let replies = elements(&reply);
+        let mut out = BytesMut::new();
+        match &replies {
+            Some(replies) => {
+                let parts: Vec<&[u8]> =
+                    wanted.iter().map(|at| replies.get(*at).copied().unwrap_or_default()).collect();
+                joint.write(&parts, &mut out);
+            }
+            None => out.extend_from_slice(&reply),
+        }
+        if let Some(part) = parts.first() {
+            self.note_reply(command, part.target, &frame, &out);
+        }
+        self.outbox.answer(&out);
+        Ok(())
+    }
+}

@@ -1,0 +1,378 @@
+//! MULTI, EXEC, DISCARD, WATCH and UNWATCH: one transaction at one server, over all of its databases.
+
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::Session;
+use super::connection::out_of_range;
+use super::own::Failed;
+use super::places::Places;
+use super::slow::{nowhere, refusal};
+use crate::commands::{self, Command, Connection, Kind};
+use crate::resp::request::Request;
+use crate::resp::scanner::elements;
+use crate::resp::{Arguments, write};
+use crate::route::Target;
+use crate::upstream::{Gather, Lost, To};
+
+use super::split::{Joint, Part};
+
+/// A transaction that has begun and is not executed.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    /// What each queued command of the server is for.
+    steps: Vec<Step>,
+    /// The index at which the next command is queued.
+    index: Option<u32>,
+    /// The index that the program had selected before it, if it has selected another one within.
+    select_before: Option<u32>,
+    /// Whether a command was refused by the front, so that none is executed.
+    is_refused: bool,
+}
+
+/// What a queued command of the server is for.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// The program queued it.
+    Shown,
+    /// The front did.
+    Hidden,
+    /// The first part of a command that the program queued.
+    Parts(Rc<Joint>),
+    /// A further part of it.
+    Part,
+}
+
+/// Takes the reply to a command that the front queued.
+#[derive(Debug, Default)]
+pub(super) struct Swallow;
+
+impl Gather for Swallow {
+    fn reply(&self, _: u32, _: &[u8]) {}
+
+    fn lost(&self, _: u32, _: &Lost) {}
+}
+
+fn swallow() -> To {
+    To::Gather { gather: Rc::new(Swallow), part: 0 }
+}
+
+impl Session {
+    pub(super) async fn transaction(
+        &mut self,
+        what: commands::Transaction,
+        command: &Command,
+        request: &Request,
+    ) -> Result<(), Failed> {
+        use commands::Transaction as T;
+        match what {
+            T::Watch => self.watch(command, request).await,
+            T::Multi => {
+                let (server, index) = self.transaction_place();
+                self.take_own(server, index).await?;
+                let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
+                    return Err(Failed::Gone);
+                };
+                let reply = self.ask_frame(&line, request.frame()).await?;
+                if reply.starts_with(b"+")
+                    && let Some(own) = &mut self.own
+                {
+                    own.transaction =
+                        Some(Transaction { index: Some(own.index), ..Transaction::default() });
+                }
+                self.outbox.answer(&reply);
+                Ok(())
+            }
+            T::Unwatch => {
+                let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
+                    return self.pass_on(Some(command), self.home(), request).await;
+                };
+                let reply = self.ask_frame(&line, request.frame()).await?;
+                if let Some(own) = &mut self.own {
+                    own.holds.watches = false;
+                }
+                self.outbox.answer(&reply);
+                Ok(())
+            }
+            // Without MULTI: the server says so.
+            T::Exec | T::Discard => self.pass_on(Some(command), self.home(), request).await,
+        }
+    }
+
+    /// The server of a transaction: where the program watches, else its home.
+    fn transaction_place(&self) -> (usize, u32) {
+        match &self.own {
+            Some(own) => (own.server, own.index),
+            None => {
+                let home = self.config.placed(self.view.home());
+                (home.server, home.index)
+            }
+        }
+    }
+
+    async fn watch(&mut self, command: &Command, request: &Request) -> Result<(), Failed> {
+        let arguments = request.arguments();
+        let targets = match self.places(command, &arguments) {
+            Places::One(target) => vec![target; self.keys.len()],
+            Places::Several(targets) => targets,
+            Places::Nowhere(key) => return Err(nowhere(&key)),
+            Places::NoKeys | Places::Unclear => {
+                return self.pass_on(Some(command), self.home(), request).await;
+            }
+        };
+        let keys: Vec<&[u8]> = self.keys.iter().map(|key| arguments.get(key.at as usize)).collect();
+        let mut reply = Bytes::new();
+        for (target, keys) in grouped(&targets, &keys) {
+            let placed = self.config.placed(target.database);
+            let (server, index) = (placed.server, placed.index);
+            self.take_own(server, index).await?;
+            let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
+                return Err(Failed::Gone);
+            };
+            let words: Vec<&[u8]> = [b"WATCH".as_slice()].into_iter().chain(keys).collect();
+            reply = self.ask_on(&line, &words).await?;
+            if reply.starts_with(b"-") {
+                break;
+            }
+            if let Some(own) = &mut self.own {
+                own.holds.watches = true;
+            }
+        }
+        self.outbox.answer(&reply);
+        Ok(())
+    }
+
+    /// A request while a transaction is open.
+    pub(super) async fn in_transaction(
+        &mut self,
+        command: &Command,
+        request: &Request,
+    ) -> Result<(), Failed> {
+        use commands::Transaction as T;
+        match command.kind {
+            Kind::Transaction(T::Exec) => return self.exec(request).await,
+            Kind::Transaction(T::Discard) => {
+                let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
+                    return Err(Failed::Gone);
+                };
+                let reply = self.ask_frame(&line, request.frame()).await?;
+                self.end_transaction(None);
+                self.outbox.answer(&reply);
+                return Ok(());
+            }
+            Kind::Connection(what @ (Connection::Quit | Connection::Reset)) => {
+                return self.connection(what, command, request).await;
+            }
+            _ => {}
+        }
+        let queued = self.queue(command, request).await;
+        if matches!(queued, Err(Failed::Error(_)))
+            && let Some(transaction) = self.own.as_mut().and_then(|own| own.transaction.as_mut())
+        {
+            transaction.is_refused = true;
+        }
+        queued
+    }
+
+    async fn queue(&mut self, command: &Command, request: &Request) -> Result<(), Failed> {
+        let arguments = request.arguments();
+        match command.kind {
+            Kind::Connection(Connection::Select) => return self.queue_select(&arguments, request),
+            Kind::Refused if !self.allows(command) => return Err(Failed::Error(refusal(command))),
+            Kind::Flush(what) => return self.queue_flush(what, command, request),
+            Kind::Keyspace(what) => return self.queue_keyspace(what, request),
+            Kind::Move => {
+                return Err(Failed::Error(
+                    "ERR MOVE cannot be in a transaction of the front".to_owned(),
+                ));
+            }
+            _ => {}
+        }
+        match self.places(command, &arguments) {
+            Places::NoKeys | Places::Unclear => {
+                self.queued(None, request.frame(), Step::Shown);
+                Ok(())
+            }
+            Places::One(target) => {
+                self.fits(target)?;
+                let frames = self.frames(command, target, &arguments, request.frame());
+                for frame in &frames.before {
+                    self.queued(Some(frame.index), &frame.bytes, Step::Hidden);
+                }
+                self.queued(Some(self.index_of(target)), &frames.request, Step::Shown);
+                for frame in &frames.after {
+                    self.queued(Some(frame.index), &frame.bytes, Step::Hidden);
+                }
+                Ok(())
+            }
+            Places::Nowhere(key) => Err(nowhere(&key)),
+            Places::Several(targets) => {
+                for target in &targets {
+                    self.fits(*target)?;
+                }
+                match command.kind {
+                    Kind::Split(split) => {
+                        let (parts, joint) = self.parts(split, &arguments, &targets);
+                        self.queue_parts(parts, joint);
+                    }
+                    _ => {
+                        let (target, frame) = self.across_frame(command, request, &targets)?;
+                        self.queued(Some(self.index_of(target)), &frame, Step::Shown);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Queues the parts of a command of the program.
+    pub(super) fn queue_parts(&mut self, parts: Vec<Part>, joint: Joint) {
+        let joint = Rc::new(joint);
+        for (at, part) in parts.into_iter().enumerate() {
+            let step = if at == 0 { Step::Parts(Rc::clone(&joint)) } else { Step::Part };
+            self.queued(Some(self.index_of(part.target)), &part.frame, step);
+        }
+    }
+
+    /// The program selects another index within the transaction.
+    fn queue_select(&mut self, arguments: &Arguments<'_>, request: &Request) -> Result<(), Failed> {
+        let before = self.who.select;
+        let index = self.selectable(arguments)?;
+        self.who.select = index;
+        if !self.look_again() {
+            self.who.select = before;
+            return Err(out_of_range());
+        }
+        let home = self.config.placed(self.view.home()).index;
+        if let Some(transaction) = self.own.as_mut().and_then(|own| own.transaction.as_mut()) {
+            transaction.select_before.get_or_insert(before);
+            transaction.index = Some(home);
+        }
+        let mut frame = BytesMut::new();
+        write::request([b"SELECT".as_slice(), home.to_string().as_bytes()], &mut frame);
+        let _ = request;
+        self.queued(None, &frame, Step::Shown);
+        Ok(())
+    }
+
+    pub(super) fn index_of(&self, target: Target) -> u32 {
+        self.config.placed(target.database).index
+    }
+
+    /// Refuses a key of another server than the transaction's.
+    fn fits(&self, target: Target) -> Result<(), Failed> {
+        let placed = self.config.placed(target.database);
+        match &self.own {
+            Some(own) if own.server == placed.server => Ok(()),
+            Some(own) => Err(Failed::Error(format!(
+                "ERR the transaction is on the server \"{}\", and the database \"{}\" is on \"{}\"",
+                self.front.servers().name(own.server),
+                placed.name,
+                self.front.servers().name(placed.server),
+            ))),
+            None => Err(Failed::Gone),
+        }
+    }
+
+    /// Queues a command at an index; `None`: wherever the transaction is.
+    pub(super) fn queued(&mut self, index: Option<u32>, frame: &[u8], step: Step) {
+        let Some(own) = &mut self.own else { return };
+        let Some(transaction) = &mut own.transaction else { return };
+        if let Some(index) = index
+            && transaction.index != Some(index)
+        {
+            let mut select = BytesMut::new();
+            write::request([b"SELECT".as_slice(), index.to_string().as_bytes()], &mut select);
+            own.line.send(&select, swallow(), None);
+            transaction.index = Some(index);
+            transaction.steps.push(Step::Hidden);
+        }
+        let to = match step {
+            Step::Hidden | Step::Part => swallow(),
+            Step::Shown | Step::Parts(_) => {
+                let number = self.outbox.expect();
+                To::Program { outbox: self.outbox.clone(), number }
+            }
+        };
+        own.line.send(frame, to, None);
+        transaction.steps.push(step);
+    }
+
+    async fn exec(&mut self, request: &Request) -> Result<(), Failed> {
+        let Some(own) = &self.own else { return Err(Failed::Gone) };
+        let line = Rc::clone(&own.line);
+        if own.transaction.as_ref().is_some_and(|transaction| transaction.is_refused) {
+            self.ask_on(&line, &[b"DISCARD"]).await?;
+            self.end_transaction(None);
+            return Err(Failed::Error(
+                "EXECABORT Transaction discarded because of previous errors.".to_owned(),
+            ));
+        }
+        let reply = self.ask_frame(&line, request.frame()).await?;
+        let Some(transaction) = self.own.as_mut().and_then(|own| own.transaction.take()) else {
+            return Err(Failed::Gone);
+        };
+        let shown = elements(&reply).map(|elements| shown(&transaction.steps, &elements));
+        self.end_transaction(shown.is_some().then_some(transaction));
+        self.outbox.answer(shown.as_deref().unwrap_or(&reply));
+        Ok(())
+    }
+
+    /// The connection is as it was before MULTI; with a transaction that was executed, at the index where that ended.
+    fn end_transaction(&mut self, executed: Option<Transaction>) {
+        let Some(own) = &mut self.own else { return };
+        own.holds.watches = false;
+        let dropped = own.transaction.take();
+        match executed {
+            Some(executed) => own.index = executed.index.unwrap_or(own.index),
+            None => {
+                if let Some(before) = dropped.and_then(|dropped| dropped.select_before) {
+                    self.who.select = before;
+                    self.look_again();
+                }
+            }
+        }
+    }
+}
+
+/// The reply to EXEC as the program expects it: without the replies to what the front queued.
+fn shown(steps: &[Step], elements: &[&[u8]]) -> BytesMut {
+    let count = steps.iter().filter(|step| matches!(step, Step::Shown | Step::Parts(_))).count();
+    let mut reply = BytesMut::new();
+    write::array(count, &mut reply);
+    for (at, (step, element)) in steps.iter().zip(elements).enumerate() {
+        match step {
+            Step::Shown => reply.extend_from_slice(element),
+            Step::Parts(joint) => {
+                let parts = elements.get(at..).unwrap_or_default();
+                let of_steps = steps.get(at + 1..).unwrap_or_default();
+                // Between the parts are the front's own steps.
+                let mut own = vec![*element];
+                for (step, element) in of_steps.iter().zip(&parts[1..]) {
+                    if own.len() == joint.parts() {
+                        break;
+                    }
+                    if matches!(step, Step::Part) {
+                        own.push(element);
+                    }
+                }
+                joint.write(&own, &mut reply);
+            }
+            Step::Hidden | Step::Part => {}
+        }
+    }
+    reply
+}
+
+/// The keys of each database, in the order in which the databases come first.
+pub(super) fn grouped<'a>(targets: &[Target], keys: &[&'a [u8]]) -> Vec<(Target, Vec<&'a [u8]>)> {
+    let mut groups: Vec<(Target, Vec<&[u8]>)> = Vec::new();
+    for (target, key) in targets.iter().zip(keys) {
+        match groups.iter_mut().find(|(known, _)| known.database == target.database) {
+            Some((_, keys)) => keys.push(key),
+            None => groups.push((*target, vec![key])),
+        }
+    }
+    groups
+}

@@ -1,0 +1,216 @@
+//! A request with steps of the front before and after it, in one transaction of the server.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::Session;
+use super::own::Failed;
+use crate::accounting::{Accounts, Replied};
+use crate::commands::Command;
+use crate::resp::scanner::elements;
+use crate::resp::{Arguments, write};
+use crate::route::Target;
+use crate::session::outbox::Outbox;
+use crate::upstream::{About, Ask, Gather, Line, Lost, To, asked};
+
+/// A command of the front, at an index.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub(super) index: u32,
+    pub(super) bytes: Bytes,
+}
+
+/// A request, and what the front does before and after it.
+#[derive(Clone, Debug)]
+pub(super) struct Frames {
+    pub(super) before: Vec<Frame>,
+    pub(super) request: Bytes,
+    pub(super) after: Vec<Frame>,
+    pub(super) counted: Counted,
+}
+
+/// What of it is counted as a write without a life, by the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    Nothing,
+    /// The request itself.
+    This,
+    /// Each of the replies after it that reads like this.
+    Replies(&'static [u8]),
+}
+
+/// What becomes of the reply.
+#[derive(Debug)]
+enum Done {
+    /// Someone waits for it.
+    Asked(Rc<dyn Gather>),
+    /// One of its elements is the program's.
+    Shown {
+        outbox: Rc<Outbox>,
+        number: u64,
+        element: usize,
+        about: About,
+        counted: Counted,
+        accounts: Arc<Accounts>,
+    },
+}
+
+/// Takes the replies to a transaction: those to its commands, then the one to EXEC.
+#[derive(Debug)]
+struct Executed {
+    /// The reply to EXEC has this number.
+    exec: u32,
+    error: RefCell<Option<Bytes>>,
+    done: Done,
+}
+
+impl Gather for Executed {
+    fn reply(&self, part: u32, reply: &[u8]) {
+        if part < self.exec {
+            // The first refusal is the reason of EXEC's.
+            if reply.starts_with(b"-") {
+                self.error.borrow_mut().get_or_insert_with(|| Bytes::copy_from_slice(reply));
+            }
+            return;
+        }
+        let error = self.error.borrow_mut().take();
+        let reply = match &error {
+            Some(error) if reply.starts_with(b"-") => error,
+            _ => reply,
+        };
+        match &self.done {
+            Done::Asked(gather) => gather.reply(0, reply),
+            Done::Shown { outbox, number, element, about, counted, accounts } => {
+                let elements = elements(reply).unwrap_or_default();
+                let shown = elements.get(*element).copied().unwrap_or(reply);
+                if let Counted::Replies(wanted) = counted {
+                    let after = elements.get(element + 1..).unwrap_or_default();
+                    let count = after.iter().filter(|reply| reply == &wanted).count();
+                    accounts.without_life(about.database, count as u64);
+                }
+                let replied = Replied::of(shown);
+                accounts.replied(*about, replied, std::time::Instant::now());
+                outbox.add(*number, shown, true);
+            }
+        }
+    }
+
+    fn lost(&self, part: u32, lost: &Lost) {
+        if part < self.exec {
+            return;
+        }
+        match &self.done {
+            Done::Asked(gather) => gather.lost(0, lost),
+            Done::Shown { outbox, number, .. } => outbox.lose(*number, lost),
+        }
+    }
+}
+
+fn send_transaction(line: &Line, frame: &[u8], commands: usize, done: Done) {
+    let exec = u32::try_from(commands + 1).unwrap_or(u32::MAX);
+    let gather = Rc::new(Executed { exec, error: RefCell::new(None), done });
+    let mut bytes = BytesMut::with_capacity(frame.len() + 40);
+    write::request([b"MULTI".as_slice()], &mut bytes);
+    bytes.extend_from_slice(frame);
+    write::request([b"EXEC".as_slice()], &mut bytes);
+    for part in 0..=exec {
+        let gather: Rc<dyn Gather> = gather.clone();
+        let bytes = if part == 0 { &bytes[..] } else { &[] };
+        line.send(bytes, To::Gather { gather, part }, None);
+    }
+}
+
+impl Session {
+    /// The reply to EXEC of these commands, or the reason why they were not executed.
+    pub(super) async fn ask_transaction(
+        &mut self,
+        line: &Line,
+        frame: &[u8],
+        commands: usize,
+    ) -> Result<Bytes, Failed> {
+        let (gather, ask): (_, Ask) = asked();
+        send_transaction(line, frame, commands, Done::Asked(gather));
+        Ok(self.wait(ask).await??)
+    }
+
+    /// Sends a request to its database, with the steps that its contract and its previous place ask for.
+    pub(super) fn send(
+        &mut self,
+        command: &Command,
+        target: Target,
+        arguments: &Arguments<'_>,
+        request: &[u8],
+        line: &Line,
+    ) -> u64 {
+        let number = self.outbox.expect();
+        let config = self.config.clone();
+        let database = config.placed(target.database);
+        let about = self.about(command, target, request.len());
+        if database.is_plain(command) {
+            line.send(request, To::Program { outbox: self.outbox.clone(), number }, Some(about));
+            return number;
+        }
+        let home = database.index;
+        let frames = self.frames(command, target, arguments, request);
+        if frames.counted == Counted::This {
+            self.front.accounts().without_life(target.database, 1);
+        }
+        if frames.before.is_empty() && frames.after.is_empty() {
+            line.send(
+                &frames.request,
+                To::Program { outbox: self.outbox.clone(), number },
+                Some(about),
+            );
+            return number;
+        }
+        let (mut bytes, mut index, mut commands, mut element) = (BytesMut::new(), home, 0, 0);
+        let own = Frame { index: home, bytes: frames.request.clone() };
+        let all = frames.before.iter().map(|frame| (frame, false));
+        let all = all.chain([(&own, true)]).chain(frames.after.iter().map(|frame| (frame, false)));
+        for (frame, is_request) in all {
+            if frame.index != index {
+                write::request(
+                    [b"SELECT".as_slice(), frame.index.to_string().as_bytes()],
+                    &mut bytes,
+                );
+                index = frame.index;
+                commands += 1;
+            }
+            if is_request {
+                element = commands;
+            }
+            bytes.extend_from_slice(&frame.bytes);
+            commands += 1;
+        }
+        if index != home {
+            write::request([b"SELECT".as_slice(), home.to_string().as_bytes()], &mut bytes);
+            commands += 1;
+        }
+        let done = Done::Shown {
+            outbox: self.outbox.clone(),
+            number,
+            element,
+            about,
+            counted: frames.counted,
+            accounts: self.front.accounts(),
+        };
+        send_transaction(line, &bytes, commands, done);
+        number
+    }
+
+    /// Counts a reply that the front has put together.
+    pub(super) fn note_reply(
+        &self,
+        command: &Command,
+        target: Target,
+        request: &[u8],
+        reply: &[u8],
+    ) {
+        let replied = Replied::of(reply);
+        let about = self.about(command, target, request.len());
+        self.front.accounts().replied(about, replied, std::time::Instant::now());
+    }
+}

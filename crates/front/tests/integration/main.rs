@@ -1,0 +1,5 @@
+//! Tests of the crate from outside, in one program.
+
+mod commands;
+mod fixture;
+mod promises;
