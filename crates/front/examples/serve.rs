@@ -9,7 +9,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("say which compartment.toml")?;
     let map: DatabaseMap = DatabaseMapBuilder::toml(&std::fs::read_to_string(path)?)?.build()?;
     let router = Router::new(&map, &|_| None)?;
-    let server = FrontServer::bind(Setup { map, router, passwords: Passwords::default() }).await?;
+    let server =
+        FrontServer::bind(Setup { map, router, passwords: Passwords::default(), observes: false })
+            .await?;
     server.run(std::future::pending()).await?;
     Ok(())
 }
