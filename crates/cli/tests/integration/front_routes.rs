@@ -71,6 +71,15 @@ fn a_program_that_is_not_known_names_those_that_are() {
 }
 
 #[test]
+fn the_page_of_the_front_has_every_known_program() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/front.md"));
+    let page = page.unwrap();
+    for name in compartment_admin::program_names() {
+        assert!(page.contains(&format!("`{name}`")), "docs/front.md lacks {name}");
+    }
+}
+
+#[test]
 #[ignore = "needs redis-server"]
 fn a_plan_writes_a_configuration_that_explains_its_keys() {
     run_test(async {
