@@ -6,6 +6,7 @@ mod accounting;
 pub mod commands;
 mod database;
 mod dry;
+mod endpoint;
 mod figures;
 mod front;
 mod listen;
@@ -21,6 +22,7 @@ mod thread;
 mod tls;
 mod upstream;
 
+pub use endpoint::Endpoint;
 pub use figures::{DatabaseFigures, FrontFigures, Passed, ServerFigures, SlowRequest};
 pub use observer::Observed;
 pub use passwords::Passwords;

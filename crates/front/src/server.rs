@@ -36,6 +36,8 @@ pub struct Setup {
     pub router: Router,
     /// The passwords of the front's own users.
     pub passwords: Passwords,
+    /// Where to listen instead of where the map says.
+    pub listen: Option<Vec<String>>,
     /// The dry mode: every request passes to the index that the program selects, on the server of the default
     /// database, and what the routes would do with it is counted.
     pub observes: bool,
@@ -94,7 +96,7 @@ fn servers_of(
 }
 
 async fn config_of(setup: Setup, servers: &[(String, RedisConfig)]) -> Result<Arc<Config>> {
-    let Setup { map, router, passwords, observes } = setup;
+    let Setup { map, router, passwords, observes, listen: _ } = setup;
     let names: Vec<String> = servers.iter().map(|(name, _)| name.clone()).collect();
     let Some(home) = router.view(&crate::route::Program::default()).map(|view| view.home()) else {
         return Err(failed("the map has no database".to_owned()));
@@ -120,7 +122,10 @@ impl FrontServer {
     /// [`ErrorKind::Configuration`] for settings that cannot be kept, or an address that is taken; the server's error
     /// if no server answers.
     pub async fn bind(setup: Setup) -> Result<Self> {
-        let settings = setup.map.front().clone();
+        let mut settings = setup.map.front().clone();
+        if let Some(listen) = &setup.listen {
+            settings.listen.clone_from(listen);
+        }
         let servers = servers_of(&setup.map, Vec::new());
         let config = config_of(setup, &servers).await?;
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
