@@ -1,6 +1,7 @@
 //! Tests of the crate from outside, in one program.
 
 mod commands;
+mod faults;
 mod fixture;
 mod observing;
 mod promises;
