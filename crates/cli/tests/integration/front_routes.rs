@@ -1,5 +1,7 @@
 //! `compartment front --explain`, and the routes that `compartment plan --front` writes.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use compartment_testkit::{TestRedis, run_test};
 
 use crate::program::{json, run};

@@ -5,3 +5,4 @@ mod faults;
 mod fixture;
 mod observing;
 mod promises;
+mod terms;
