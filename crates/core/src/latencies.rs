@@ -31,6 +31,20 @@ impl LatencyCounters {
         self.buckets[bucket(micros)].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Adds counts whose limits are known; one without a limit is above all.
+    pub(crate) fn add_many(
+        &self,
+        sum: Duration,
+        counts: impl IntoIterator<Item = (Option<Duration>, u64)>,
+    ) {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.micros.fetch_add(micros(sum), Ordering::Relaxed);
+        for (limit, count) in counts {
+            let at = limit.map_or(BUCKETS - 1, |limit| bucket(micros(limit)));
+            self.buckets[at].fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn snapshot(&self) -> Latencies {
         Latencies {
             micros: self.micros.load(Ordering::Relaxed),

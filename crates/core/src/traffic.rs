@@ -102,6 +102,18 @@ impl Traffic {
         self.latencies.add(took);
     }
 
+    /// Counts what was counted elsewhere: answers that took `sum` together, of which each number was within its limit;
+    /// without a limit they took longer than all others.
+    pub fn answered_many(
+        &self,
+        bytes: u64,
+        sum: Duration,
+        counts: impl IntoIterator<Item = (Option<Duration>, u64)>,
+    ) {
+        self.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.latencies.add_many(sum, counts);
+    }
+
     /// Counts commands that got no answer.
     pub fn unanswered(&self, commands: u64) {
         self.failures.fetch_add(commands, Ordering::Relaxed);

@@ -1,8 +1,9 @@
 //! What passed through: operations, bytes, hits, latencies and errors, by database, command and route.
 
-use std::sync::OnceLock;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::route::DatabaseId;
 use crate::upstream::About;
@@ -59,16 +60,34 @@ pub(crate) struct Accounts {
     without_life: Vec<AtomicU64>,
     /// By database: keys that were given a life that its contract does not expect.
     with_life: Vec<AtomicU64>,
+    /// Requests that took longer than this are kept.
+    slow_after: u64,
+    slow: Mutex<VecDeque<Slow>>,
 }
 
+/// A request that took long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slow {
+    pub(crate) about: About,
+    pub(crate) micros: u64,
+    /// Milliseconds since 1970.
+    pub(crate) at_ms: u64,
+}
+
+/// Slow requests that are kept.
+const SLOW: usize = 128;
+
 impl Accounts {
-    pub(crate) fn new(databases: usize, commands: usize, routes: usize) -> Self {
+    /// `slow` is how long a request may take before it is kept as a slow one.
+    pub(crate) fn new(databases: usize, commands: usize, routes: usize, slow: Duration) -> Self {
         let row = || (0..=commands).map(|_| OnceLock::new()).collect();
         Self {
             cells: (0..=databases).map(|_| row()).collect(),
             routes: (0..=routes).map(|_| Tally::default()).collect(),
             without_life: (0..databases).map(|_| AtomicU64::new(0)).collect(),
             with_life: (0..databases).map(|_| AtomicU64::new(0)).collect(),
+            slow_after: u64::try_from(slow.as_micros()).unwrap_or(u64::MAX),
+            slow: Mutex::default(),
         }
     }
 
@@ -81,6 +100,9 @@ impl Accounts {
     pub(crate) fn replied(&self, about: About, reply: Replied, now: Instant) {
         let took = now.saturating_duration_since(about.since);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        if micros > self.slow_after {
+            self.keep(about, micros);
+        }
         let route = self.routes.get(about.route.position()).or_else(|| self.routes.last());
         for tally in self.cell(about).into_iter().chain(route) {
             add(&tally.operations, 1);
@@ -91,6 +113,41 @@ impl Accounts {
             add(&tally.micros, micros);
             add(&tally.latencies[bucket(micros)], 1);
         }
+    }
+
+    fn keep(&self, about: About, micros: u64) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let at_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        if slow.len() >= SLOW {
+            slow.pop_front();
+        }
+        slow.push_back(Slow { about, micros, at_ms });
+    }
+
+    /// The latest slow requests.
+    pub(crate) fn slow(&self) -> Vec<Slow> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// Of each database the commands that were used, and what is counted of them.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = (u16, &Tally)>> {
+        self.cells.iter().map(|row| {
+            let all = row.iter().enumerate();
+            all.filter_map(|(at, cell)| Some((u16::try_from(at).ok()?, &**cell.get()?)))
+        })
+    }
+
+    pub(crate) fn routes(&self) -> impl Iterator<Item = (usize, &Tally)> {
+        self.routes.iter().enumerate()
+    }
+
+    /// Keys of a database without the life that they need, and with one that they do not.
+    pub(crate) fn lives(&self, database: usize) -> (u64, u64) {
+        let read = |list: &[AtomicU64]| {
+            list.get(database).map_or(0, |count| count.load(Ordering::Relaxed))
+        };
+        (read(&self.without_life), read(&self.with_life))
     }
 
     /// A database got keys without a life.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::accounting::Accounts;
 use crate::commands::CommandTable;
 use crate::database::Database;
+use crate::observer::Observer;
 use crate::passwords::Passwords;
 use crate::route::{DatabaseId, Router};
 use crate::upstream::Servers;
@@ -24,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) router: Router,
     pub(crate) table: CommandTable,
     pub(crate) passwords: Passwords,
+    /// In the dry mode: who counts what the routes would do.
+    pub(crate) observer: Option<Observer>,
     databases: Vec<Database>,
 }
 
@@ -34,11 +37,12 @@ impl Config {
         router: Router,
         table: CommandTable,
         passwords: Passwords,
+        observer: Option<Observer>,
     ) -> Result<Self> {
         let databases =
             router.databases().iter().map(|contract| Database::new(contract, map, servers));
         let databases = databases.collect::<Result<Vec<_>>>()?;
-        Ok(Self { settings: map.front().clone(), router, table, passwords, databases })
+        Ok(Self { settings: map.front().clone(), router, table, passwords, observer, databases })
     }
 
     /// A database, by its number.

@@ -5,8 +5,12 @@
 mod accounting;
 pub mod commands;
 mod database;
+mod dry;
+mod endpoint;
+mod figures;
 mod front;
 mod listen;
+mod observer;
 mod passwords;
 pub mod resp;
 pub mod route;
@@ -18,5 +22,8 @@ mod thread;
 mod tls;
 mod upstream;
 
+pub use endpoint::Endpoint;
+pub use figures::{DatabaseFigures, FrontFigures, Passed, ServerFigures, SlowRequest};
+pub use observer::Observed;
 pub use passwords::Passwords;
 pub use server::{FrontHandle, FrontServer, Setup};

@@ -12,6 +12,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use crate::accounting::Accounts;
+use crate::dry;
+use crate::figures::{FrontFigures, ServerFigures};
 use crate::front::Config;
 use crate::listen::Listener;
 use crate::passwords::Passwords;
@@ -20,6 +22,7 @@ use crate::socket::Incoming;
 use crate::table::read_table;
 use crate::thread::{Order, Start, serve};
 use crate::tls;
+use crate::upstream::Away;
 
 /// A pause after a connection could not be accepted, as when there are no more file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -33,6 +36,11 @@ pub struct Setup {
     pub router: Router,
     /// The passwords of the front's own users.
     pub passwords: Passwords,
+    /// Where to listen instead of where the map says.
+    pub listen: Option<Vec<String>>,
+    /// The dry mode: every request passes to the index that the program selects, on the server of the default
+    /// database, and what the routes would do with it is counted.
+    pub observes: bool,
 }
 
 /// A front that listens.
@@ -55,8 +63,11 @@ struct Shared {
     config: Mutex<Arc<Config>>,
     /// The instances that were ever used, by number.
     servers: Mutex<Vec<(String, RedisConfig)>>,
+    /// Which of them cannot be reached.
+    away: Arc<Away>,
     orders: Vec<UnboundedSender<Order>>,
     accounts: Vec<Arc<Accounts>>,
+    clients: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Listener {
@@ -85,7 +96,7 @@ fn servers_of(
 }
 
 async fn config_of(setup: Setup, servers: &[(String, RedisConfig)]) -> Result<Arc<Config>> {
-    let Setup { map, router, passwords } = setup;
+    let Setup { map, router, passwords, observes, listen: _ } = setup;
     let names: Vec<String> = servers.iter().map(|(name, _)| name.clone()).collect();
     let Some(home) = router.view(&crate::route::Program::default()).map(|view| view.home()) else {
         return Err(failed("the map has no database".to_owned()));
@@ -97,7 +108,11 @@ async fn config_of(setup: Setup, servers: &[(String, RedisConfig)]) -> Result<Ar
     let of_home = servers.iter().filter(|(name, _)| Some(name) == home.as_ref());
     let others = servers.iter().filter(|(name, _)| Some(name) != home.as_ref());
     let table = read_table(of_home.chain(others)).await?;
-    Ok(Arc::new(Config::new(&map, &names, router, table, passwords)?))
+    let (map, router, observer) = match observes {
+        true => dry::passing(&map, router, home.as_deref().unwrap_or_default(), &names)?,
+        false => (map, router, None),
+    };
+    Ok(Arc::new(Config::new(&map, &names, router, table, passwords, observer)?))
 }
 
 impl FrontServer {
@@ -107,7 +122,10 @@ impl FrontServer {
     /// [`ErrorKind::Configuration`] for settings that cannot be kept, or an address that is taken; the server's error
     /// if no server answers.
     pub async fn bind(setup: Setup) -> Result<Self> {
-        let settings = setup.map.front().clone();
+        let mut settings = setup.map.front().clone();
+        if let Some(listen) = &setup.listen {
+            settings.listen.clone_from(listen);
+        }
         let servers = servers_of(&setup.map, Vec::new());
         let config = config_of(setup, &servers).await?;
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
@@ -119,6 +137,7 @@ impl FrontServer {
             );
         }
         let clients = Arc::new(AtomicUsize::new(0));
+        let away = Arc::new(Away::default());
         let (mut orders, mut accounts, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..settings.threads.max(1) {
             let (sender, receiver) = unbounded_channel();
@@ -126,19 +145,27 @@ impl FrontServer {
                 config.router.databases().len(),
                 config.table.len(),
                 config.router.routes(),
+                settings.slow,
             ));
             let start = Start {
                 config: Arc::clone(&config),
                 servers: servers.clone(),
                 accounts: Arc::clone(&own),
+                away: Arc::clone(&away),
                 clients: Arc::clone(&clients),
             };
             threads.push(tokio::task::spawn_blocking(move || serve(start, receiver)));
             orders.push(sender);
             accounts.push(own);
         }
-        let shared =
-            Shared { config: Mutex::new(config), servers: Mutex::new(servers), orders, accounts };
+        let shared = Shared {
+            config: Mutex::new(config),
+            servers: Mutex::new(servers),
+            away,
+            orders,
+            accounts,
+            clients: Arc::clone(&clients),
+        };
         Ok(Self { listeners, handle: FrontHandle { shared: Arc::new(shared) }, threads, clients })
     }
 
@@ -225,6 +252,27 @@ fn refuse(incoming: Incoming) {
 impl FrontHandle {
     fn config(&self) -> Arc<Config> {
         Arc::clone(&self.shared.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The figures since the front began.
+    #[must_use]
+    pub fn figures(&self) -> FrontFigures {
+        let config = self.config();
+        let mut figures = FrontFigures::default();
+        for accounts in &self.shared.accounts {
+            FrontFigures::read(&config, accounts, &mut figures);
+        }
+        figures.clients = self.shared.clients.load(Ordering::Relaxed) as u64;
+        let servers = self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.servers = servers
+            .iter()
+            .map(|(name, _)| ServerFigures {
+                name: name.clone(),
+                is_away: self.shared.away.has(name),
+            })
+            .collect();
+        figures.observed = config.observer.as_ref().map(crate::observer::Observer::observed);
+        figures
     }
 
     /// Takes on another configuration. Connections stay; requests from now on are routed by it. Addresses, TLS and the

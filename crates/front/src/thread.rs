@@ -13,7 +13,7 @@ use crate::accounting::Accounts;
 use crate::front::{Config, Front};
 use crate::session::Session;
 use crate::socket::Incoming;
-use crate::upstream::Servers;
+use crate::upstream::{Away, Servers};
 
 /// So long programs are given to take the replies that are on their way, when the front stops.
 const GRACE: Duration = Duration::from_secs(10);
@@ -34,6 +34,8 @@ pub(crate) struct Start {
     pub(crate) config: Arc<Config>,
     pub(crate) servers: Vec<(String, RedisConfig)>,
     pub(crate) accounts: Arc<Accounts>,
+    /// Which servers cannot be reached.
+    pub(crate) away: Arc<Away>,
     /// How many programs are connected, over all threads.
     pub(crate) clients: Arc<AtomicUsize>,
 }
@@ -42,10 +44,10 @@ pub(crate) struct Start {
 pub(crate) fn serve(start: Start, mut orders: UnboundedReceiver<Order>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
-    let Start { config, servers, accounts, clients } = start;
+    let Start { config, servers, accounts, away, clients } = start;
     local.block_on(&runtime, async move {
         let max_output = usize::try_from(config.settings.max_output).unwrap_or(usize::MAX);
-        let servers = Servers::new(servers, Arc::clone(&accounts), max_output);
+        let servers = Servers::new(servers, Arc::clone(&accounts), away, max_output);
         let front = Front::new(config, Rc::clone(&servers), accounts);
         while let Some(order) = orders.recv().await {
             match order {

@@ -85,7 +85,7 @@ const PLAN_HELP: &str = "Changes nothing on the server. The file can be edited b
 Examples:
   compartment plan --backend redis://127.0.0.1:6379
   compartment plan --from 0 -o plan.toml
-  compartment plan --from 0 --front front.toml    then: compartment front --config front.toml --explain KEY
+  compartment plan --from 0 --front front.toml    routes for `compartment front`
   compartment plan --from redis://old:6379/0 --limit-latency 5ms -o move.toml";
 
 /// Remove the keys of one database.

@@ -52,6 +52,16 @@ impl Session {
         self.pass(command, target, arguments, frame)
     }
 
+    /// In the dry mode: counts what the routes would do.
+    pub(super) fn observe(&mut self, arguments: &Arguments<'_>) {
+        let config = self.config.clone();
+        let Some(observer) = &config.observer else { return };
+        if let Some(command) = config.table.find(arguments) {
+            let view = observer.view(&self.who.program());
+            observer.note(view.as_deref(), command, arguments, &mut self.keys);
+        }
+    }
+
     /// The place of requests without keys.
     pub(super) fn home(&self) -> Target {
         Target { database: self.view.home(), route: NO_ROUTE }

@@ -38,8 +38,6 @@ struct Inner {
     waker: Option<Waker>,
     /// The connection that waits until the program has taken bytes.
     reader: Option<Waker>,
-    /// Bytes that the program was sent, since its connection began.
-    sent: u64,
 }
 
 #[derive(Debug, Default)]
@@ -177,11 +175,6 @@ impl Outbox {
         self.inner.borrow().end
     }
 
-    /// Bytes that were written to the program.
-    pub(crate) fn sent(&self) -> u64 {
-        self.inner.borrow().sent
-    }
-
     /// Gives bytes to `write`, as long as there are some and it takes them. Ready when everything is written.
     pub(crate) fn poll_write<E>(
         &self,
@@ -194,7 +187,6 @@ impl Outbox {
             match write(context, &inner.out) {
                 Poll::Ready(Ok(written)) => {
                     bytes::Buf::advance(&mut inner.out, written);
-                    inner.sent += written as u64;
                     if let Some(reader) = inner.reader.take() {
                         reader.wake();
                     }

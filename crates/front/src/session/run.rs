@@ -199,6 +199,7 @@ impl Session {
                 at += length;
                 continue;
             }
+            self.observe(&arguments);
             match self.dispatch(frame, &arguments) {
                 Next::Done => at += length,
                 // It is read once more, from its first byte.

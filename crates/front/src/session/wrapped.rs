@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use compartment_core::DatabaseKind;
+
 use super::Session;
+use super::contract::gives_life;
 use super::own::Failed;
 use crate::accounting::{Accounts, Replied};
 use crate::commands::Command;
@@ -150,6 +153,9 @@ impl Session {
         let database = config.placed(target.database);
         let about = self.about(command, target, request.len());
         if database.is_plain(command) {
+            if database.kind == DatabaseKind::Durable && gives_life(command, arguments) {
+                self.front.accounts().durable_with_life(target.database);
+            }
             line.send(request, To::Program { outbox: self.outbox.clone(), number }, Some(about));
             return number;
         }

@@ -1,6 +1,7 @@
 //! Connections to servers: lanes that many programs share, and own ones for those that need one.
 
 mod ask;
+mod away;
 mod breaker;
 mod gather;
 mod line;
@@ -9,6 +10,7 @@ mod open;
 mod servers;
 
 pub(crate) use ask::{Ask, asked};
+pub(crate) use away::Away;
 pub(crate) use gather::{Gather, Lost};
 pub(crate) use line::{About, Line, To, with_scratch};
 pub(crate) use login::Login;

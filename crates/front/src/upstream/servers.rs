@@ -9,6 +9,7 @@ use std::time::Instant;
 use compartment_redis::RedisConfig;
 
 use super::ask::asked;
+use super::away::Away;
 use super::breaker::Breaker;
 use super::gather::Lost;
 use super::line::{Line, To};
@@ -44,6 +45,7 @@ pub(crate) struct Servers {
     lanes: RefCell<HashMap<LineKey, Rc<Line>>>,
     spare: RefCell<HashMap<LineKey, Vec<Rc<Line>>>>,
     accounts: Arc<Accounts>,
+    away: Arc<Away>,
     max_output: usize,
 }
 
@@ -51,6 +53,7 @@ impl Servers {
     pub(crate) fn new(
         servers: Vec<(String, RedisConfig)>,
         accounts: Arc<Accounts>,
+        away: Arc<Away>,
         max_output: usize,
     ) -> Rc<Self> {
         let all = Self {
@@ -58,6 +61,7 @@ impl Servers {
             lanes: RefCell::default(),
             spare: RefCell::default(),
             accounts,
+            away,
             max_output,
         };
         all.set(servers);
@@ -151,11 +155,6 @@ impl Servers {
         self.one(server).map_or_else(String::new, |one| one.name.clone())
     }
 
-    /// Whether a server could not be reached when it was last tried.
-    pub(crate) fn is_away(&self, server: usize) -> bool {
-        self.one(server).is_some_and(|one| one.breaker.borrow().is_open())
-    }
-
     /// Closes every connection that no program owns.
     pub(crate) fn close(&self) {
         for lane in self.lanes.borrow_mut().drain().map(|(_, lane)| lane) {
@@ -205,10 +204,12 @@ impl Servers {
                 tracing::warn!(server = one.name, "{error}");
                 let reason = error.message().to_owned();
                 one.breaker.borrow_mut().failed(Instant::now(), reason.clone());
+                self.away.set(&one.name, true);
                 return away(&reason);
             }
         };
         one.breaker.borrow_mut().succeeded();
+        self.away.set(&one.name, false);
         if let Err(error) = line.drive(stream).await {
             tracing::debug!(server = one.name, "the connection ended: {error}");
         }

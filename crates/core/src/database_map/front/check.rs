@@ -289,6 +289,7 @@ impl<'a> Known<'a> {
 
 fn is_host_and_port(address: &str) -> bool {
     // Port 0 is any that is free.
-    let address = address.strip_suffix(":0").map_or_else(|| address.to_owned(), |host| format!("{host}:1"));
+    let address =
+        address.strip_suffix(":0").map_or_else(|| address.to_owned(), |host| format!("{host}:1"));
     Host::parse(&address).is_ok_and(|host| host.port.is_some())
 }

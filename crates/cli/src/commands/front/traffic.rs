@@ -1,0 +1,79 @@
+//! What a front counts, as figures of its databases: `stats`, `monitor`, `serve` and Prometheus show them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use compartment::Databases;
+use compartment_front::{FrontHandle, Passed};
+
+use crate::commands::publishing::Publishing;
+use crate::commands::{batch, operations};
+use crate::screen;
+use crate::settings::Settings;
+
+/// How often what was counted since is handed on.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Hands on what a front counts. Without a metrics database nothing is handed on.
+pub(super) struct Traffic {
+    front: FrontHandle,
+    open: Option<(Databases, Publishing)>,
+    said: BTreeMap<String, Passed>,
+}
+
+impl Traffic {
+    pub(super) async fn open(settings: &Settings, front: FrontHandle) -> Self {
+        let opened = async {
+            let databases = batch::open(&operations::of_work(settings, None)?).await?;
+            let publishing = Publishing::start(&databases);
+            Ok::<_, crate::exit_code::CliError>((databases, publishing))
+        };
+        let open = match opened.await {
+            Ok(open) => Some(open),
+            Err(error) => {
+                screen::remark(format!("`stats` will not show what passes here: {error}"));
+                None
+            }
+        };
+        Self { front, open, said: BTreeMap::new() }
+    }
+
+    /// Hands on, again and again.
+    pub(super) async fn follow(&mut self) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            self.hand_on();
+        }
+    }
+
+    /// Hands on the rest.
+    pub(super) async fn end(mut self) {
+        self.hand_on();
+        if let Some((_, publishing)) = self.open.take() {
+            publishing.end().await;
+        }
+    }
+
+    fn hand_on(&mut self) {
+        let Some((databases, _)) = &self.open else { return };
+        for (name, figures) in self.front.figures().databases {
+            let Ok(database) = databases.get(&name) else { continue };
+            let now = figures.passed;
+            let before = self.said.insert(name, now.clone()).unwrap_or_default();
+            let traffic = database.traffic();
+            traffic.reads(now.hits - before.hits, now.misses - before.misses);
+            traffic.wrote(now.writes - before.writes);
+            let lost = now.lost - before.lost;
+            traffic.sent(now.operations - before.operations + lost, now.bytes_in - before.bytes_in);
+            traffic.unanswered(lost);
+            let counts =
+                now.latencies.iter().zip(&before.latencies).map(|(now, before)| now - before);
+            let sum = Duration::from_micros(now.micros - before.micros);
+            traffic.answered_many(
+                now.bytes_out - before.bytes_out,
+                sum,
+                Passed::limits().zip(counts),
+            );
+        }
+    }
+}
