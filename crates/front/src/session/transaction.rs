@@ -161,6 +161,15 @@ impl Session {
                 self.outbox.answer(&reply);
                 return Ok(());
             }
+            // The server refuses them at once, and queues nothing.
+            Kind::Transaction(T::Multi | T::Watch) => {
+                let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
+                    return Err(Failed::Gone);
+                };
+                let reply = self.ask_frame(&line, request.frame()).await?;
+                self.outbox.answer(&reply);
+                return Ok(());
+            }
             Kind::Connection(what @ (Connection::Quit | Connection::Reset)) => {
                 return self.connection(what, command, request).await;
             }
