@@ -140,7 +140,13 @@ impl KeyPattern {
     /// Whether it is a pattern of this key.
     #[must_use]
     pub fn matches(&self, key: &[u8]) -> bool {
-        let Some(rest) = key.strip_prefix(self.literal.as_slice()) else { return false };
+        // Comparing no bytes is not free: with AVX-512 the C library reads from the address of an empty list, which
+        // is no place in memory, and the processor takes 0.1 us to find that out.
+        let rest = match self.literal.is_empty() {
+            true => Some(key),
+            false => key.strip_prefix(self.literal.as_slice()),
+        };
+        let Some(rest) = rest else { return false };
         match &self.rest {
             Rest::End => rest.is_empty(),
             Rest::Bytes(least) => rest.len() >= *least,
