@@ -23,7 +23,7 @@ enum Life {
     Without,
 }
 
-fn frame<'a>(words: &[&'a [u8]]) -> Bytes {
+fn frame(words: &[&[u8]]) -> Bytes {
     let mut frame = BytesMut::new();
     write::request(words.iter().copied(), &mut frame);
     frame.freeze()

@@ -9,6 +9,7 @@ mod dispatch;
 mod flush;
 mod keyspace;
 mod large;
+mod notifications;
 pub(crate) mod outbox;
 mod own;
 mod places;
@@ -32,6 +33,7 @@ use crate::front::{Config, Front};
 use crate::resp::request::RequestParser;
 use crate::route::View;
 use crate::upstream::{Line, LineKey};
+use notifications::Notifications;
 use outbox::Outbox;
 use own::Own;
 use who::Who;
@@ -64,6 +66,8 @@ pub(crate) struct Session {
     /// Where the last write went, and its number.
     last_write: Option<(Rc<Line>, u64)>,
     own: Option<Own>,
+    /// Who renames the channels of notifications, while there are subscriptions.
+    notifications: Option<Rc<Notifications>>,
     /// Whether the request that is read now is held until it is whole, however long it is.
     holds_large: bool,
     /// When the bytes that are executed now were read.
@@ -89,6 +93,7 @@ impl Session {
             lanes: Vec::new(),
             last_write: None,
             own: None,
+            notifications: None,
             holds_large: false,
             read_at: std::time::Instant::now(),
         };
@@ -106,10 +111,14 @@ impl Session {
 
     fn viewed(&mut self) {
         self.lanes.clear();
-        let placed = |id: &crate::route::DatabaseId| self.config.placed(*id).server;
-        let mut servers: Vec<usize> = self.view.databases().iter().map(placed).collect();
-        servers.dedup();
-        self.outbox.set_follows_server(servers.len() <= 1);
+        self.outbox.set_follows_server(!self.has_several_servers());
+    }
+
+    /// Whether the program's databases are on several servers.
+    fn has_several_servers(&self) -> bool {
+        let mut servers = self.view.databases().iter().map(|id| self.config.placed(*id).server);
+        let first = servers.next();
+        servers.any(|server| Some(server) != first)
     }
 
     /// Takes on a configuration that has changed since.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::gather::{Gather, Lost};
+use super::gather::{Gather, Lost, Rename};
 use crate::accounting::{Accounts, Replied};
 use crate::resp::ProtocolError;
 use crate::resp::scanner::{self, ReplyScanner};
@@ -95,6 +95,8 @@ struct Inner {
     is_nothing: bool,
     /// The program that owns the connection: it is sent messages.
     owner: Option<Rc<Outbox>>,
+    /// Who gives messages the names that the program knows.
+    rename: Option<Rc<dyn Rename>>,
     /// How many channels and patterns the program is subscribed to, and how many channels of shards.
     subscriptions: [i64; 2],
     /// Whether the server shows requests: `MONITOR`.
@@ -135,7 +137,16 @@ impl Line {
 
     /// Makes messages go to a program; `None`: there are none.
     pub(crate) fn set_owner(&self, owner: Option<Rc<Outbox>>) {
-        self.inner.borrow_mut().owner = owner;
+        let inner = &mut *self.inner.borrow_mut();
+        if owner.is_none() {
+            inner.rename = None;
+        }
+        inner.owner = owner;
+    }
+
+    /// Has messages renamed from now on.
+    pub(crate) fn set_rename(&self, rename: Rc<dyn Rename>) {
+        self.inner.borrow_mut().rename = Some(rename);
     }
 
     /// Whether the program is subscribed to channels on this connection.
@@ -399,7 +410,10 @@ impl Line {
                 inner.count(kind, reply);
             }
             if let Some(owner) = &inner.owner {
-                owner.push(reply);
+                match &inner.rename {
+                    Some(rename) => owner.push(&rename.rename(reply)),
+                    None => owner.push(reply),
+                }
             }
             return Ok(());
         }
@@ -407,7 +421,10 @@ impl Line {
         {
             let kind = message_kind(reply);
             if let Some(kind) = kind {
-                outbox.add(*number, reply, false);
+                match &inner.rename {
+                    Some(rename) => outbox.add(*number, &rename.rename(reply), false),
+                    None => outbox.add(*number, reply, false),
+                }
                 inner.count(kind, reply);
                 return Ok(());
             }

@@ -11,7 +11,7 @@ mod servers;
 
 pub(crate) use ask::{Ask, asked};
 pub(crate) use away::Away;
-pub(crate) use gather::{Gather, Lost};
+pub(crate) use gather::{Gather, Lost, Rename};
 pub(crate) use line::{About, Line, To, with_scratch};
 pub(crate) use login::Login;
 pub(crate) use servers::{LineKey, Servers};
