@@ -17,6 +17,7 @@ mod slow;
 mod split;
 mod subscribe;
 mod transaction;
+mod tunnel;
 mod who;
 mod wrapped;
 

@@ -24,7 +24,7 @@ impl Session {
             // The replies are messages.
             line.send_bytes(request.frame());
         } else {
-            let number = self.outbox.expect();
+            let number = self.outbox.expect_messages();
             let outbox = self.outbox.clone();
             line.send(request.frame(), To::Subscriber { outbox, number }, None);
         }
