@@ -18,6 +18,7 @@ mod slow;
 mod split;
 mod subscribe;
 mod transaction;
+mod tunnel;
 mod who;
 mod wrapped;
 

@@ -65,6 +65,15 @@ impl Outbox {
         inner.first + inner.slots.len() as u64 - 1
     }
 
+    /// As [`Self::expect`], of a request whose replies are messages: these come although replies are silenced.
+    pub(crate) fn expect_messages(&self) -> u64 {
+        let number = self.expect();
+        if let Some(slot) = self.inner.borrow_mut().slots.back_mut() {
+            slot.is_silent = false;
+        }
+        number
+    }
+
     /// Part of the reply to a request.
     pub(crate) fn add(&self, number: u64, bytes: &[u8], is_whole: bool) {
         let inner = &mut *self.inner.borrow_mut();

@@ -48,6 +48,9 @@ impl Session {
             Kind::Blocking if command.blocks(&arguments) => self.block(command, request).await,
             Kind::Foreign => Err(Failed::Gone),
             Kind::Refused if !self.allows(command) => Err(Failed::Error(refusal(command))),
+            Kind::Refused if matches!(&*command.name, "sync" | "psync") => {
+                self.tunnel(request).await
+            }
             Kind::Cluster => {
                 Err(Failed::Error("ERR This instance has cluster support disabled".to_owned()))
             }

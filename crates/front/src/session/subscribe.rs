@@ -29,7 +29,7 @@ impl Session {
             // The replies are messages.
             line.send_bytes(frame);
         } else {
-            let number = self.outbox.expect();
+            let number = self.outbox.expect_messages();
             let outbox = self.outbox.clone();
             line.send(frame, To::Subscriber { outbox, number }, None);
         }

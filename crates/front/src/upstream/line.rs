@@ -196,6 +196,7 @@ impl Line {
     pub(crate) fn close(&self) {
         let inner = &mut *self.inner.borrow_mut();
         inner.is_closed = true;
+        inner.owner = None;
         inner.expected.clear();
         inner.out = BytesMut::new();
         inner.wake();
