@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Session;
-use super::own::Failed;
+use super::failed::Failed;
+use super::state::Session;
 use crate::commands::{Client, Command};
 use crate::resp::request::Request;
 use crate::resp::write;

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use super::Session;
 use super::places::Places;
 use super::slow::names_database;
+use super::state::Session;
+use crate::accounting::About;
 use crate::commands::{Command, Kind};
 use crate::resp::Arguments;
 use crate::route::{RouteId, Target};
-use crate::upstream::{About, Line};
+use crate::upstream::Line;
 
 /// Requests without keys come by no route.
 pub(super) const NO_ROUTE: RouteId = RouteId::new(u16::MAX);

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt;
 
-use super::own::Failed;
-use super::transaction::Swallow;
-use super::{Gone, Session};
+use super::failed::Failed;
+use super::failed::Gone;
+use super::queued::Swallow;
+use super::state::Session;
 use crate::commands::Kind;
 use crate::resp::request::RequestParser;
 use crate::resp::scanner::ReplyScanner;

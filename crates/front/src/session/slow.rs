@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use super::own::Failed;
+use super::failed::Failed;
+use super::failed::Gone;
 use super::places::Places;
-use super::{Gone, Session};
+use super::state::Session;
 use crate::commands::{Command, Connection, Kind, copy_database};
 use crate::resp::Arguments;
 use crate::resp::request::{Progress, Request, RequestParser};

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Session;
+use super::failed::Failed;
 use super::notifications::{Notifications, may_notify};
-use super::own::Failed;
+use super::state::Session;
 use crate::commands::Command;
 use crate::resp::request::Request;
 use crate::resp::{Resp, write};

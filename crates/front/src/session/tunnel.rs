@@ -3,8 +3,9 @@
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::own::Failed;
-use super::{Gone, Session};
+use super::failed::Failed;
+use super::failed::Gone;
+use super::state::Session;
 use crate::resp::request::Request;
 
 /// Bytes that are on their way to one side.
