@@ -10,6 +10,7 @@ mod failed;
 mod flush;
 mod frames;
 mod held;
+mod join;
 mod joint;
 mod keyspace;
 mod large;

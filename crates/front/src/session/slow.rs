@@ -49,6 +49,7 @@ impl Session {
             Kind::Blocking if command.blocks(&arguments) => self.block(command, request).await,
             Kind::Foreign => Err(Failed::Gone),
             Kind::Refused if !self.allows(command) => Err(Failed::Error(refusal(command))),
+            Kind::Refused if matches!(&*command.name, "sync" | "psync") => self.join(request).await,
             Kind::Refused if matches!(&*command.name, "sync" | "psync") => {
                 self.tunnel(request).await
             }
@@ -105,7 +106,8 @@ impl Session {
             }
             _ => {
                 self.settle().await?;
-                self.lane(target)
+                let is_script = command.is_some_and(|command| command.kind == Kind::Script);
+                self.lane(target, is_script)
             }
         };
         if line.is_closed() {

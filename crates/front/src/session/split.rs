@@ -143,7 +143,7 @@ impl Session {
             let about = self.about(command, part.target, part.frame.len());
             let gather: Rc<dyn Gather> = joining.clone();
             let to = To::Gather { gather, part: u32::try_from(at).unwrap_or(u32::MAX) };
-            self.lane(part.target).send(&part.frame, to, Some(about));
+            self.lane(part.target, false).send(&part.frame, to, Some(about));
         }
         self.settle().await?;
         Ok(())

@@ -36,10 +36,14 @@ pub(crate) struct Session {
     pub(super) keys: Vec<KeyAt>,
     pub(super) who: Who,
     pub(super) view: Arc<View>,
-    /// The shared connection to each database that was used.
+    /// The shared connections to each database that was used: for requests, then for scripts.
     pub(super) lanes: Vec<Option<Rc<Line>>>,
     /// Where the last write went, and its number.
     pub(super) last_write: Option<(Rc<Line>, u64)>,
+    /// Where the last script went, and its number.
+    pub(super) last_script: Option<(Rc<Line>, u64)>,
+    /// Where the last request went, and its number.
+    pub(super) last: Option<(Rc<Line>, u64)>,
     pub(super) own: Option<Own>,
     /// Who renames the channels of notifications, while there are subscriptions.
     pub(super) notifications: Option<Rc<Notifications>>,
@@ -67,6 +71,8 @@ impl Session {
             view,
             lanes: Vec::new(),
             last_write: None,
+            last_script: None,
+            last: None,
             own: None,
             notifications: None,
             holds_large: false,
@@ -110,7 +116,13 @@ impl Session {
 
     /// What a connection to a database is kept under.
     pub(super) fn key(&self, server: usize, index: u32) -> LineKey {
-        LineKey { server, index, login: self.who.login.clone(), resp: self.who.resp }
+        LineKey {
+            server,
+            index,
+            login: self.who.login.clone(),
+            resp: self.who.resp,
+            is_for_scripts: false,
+        }
     }
 }
 

@@ -78,6 +78,8 @@ pub(super) struct Inner {
     rename: Option<Rc<dyn Rename>>,
     /// How many channels and patterns the program is subscribed to, and how many channels of shards.
     subscriptions: [i64; 2],
+    /// Whether its bytes go to the owner as they are.
+    is_raw: bool,
     /// Whether the server shows requests: `MONITOR`.
     is_monitoring: bool,
     /// No new requests are taken: a large reply is on its way.
@@ -131,6 +133,11 @@ impl Line {
     /// Whether the program is subscribed to channels on this connection.
     pub(crate) fn has_subscriptions(&self) -> bool {
         self.inner.borrow().has_subscriptions()
+    }
+
+    /// From now on its bytes go to the owner as they are.
+    pub(crate) fn set_raw(&self) {
+        self.inner.borrow_mut().is_raw = true;
     }
 
     /// From now on the server shows requests.
@@ -213,6 +220,10 @@ impl Line {
     /// Hands the bytes of replies on.
     pub(super) fn feed(&self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let now = Instant::now();
+        if let Inner { is_raw: true, owner: Some(owner), .. } = &*self.inner.borrow() {
+            owner.push(bytes);
+            return Ok(());
+        }
         let mut rest = std::mem::take(&mut self.inner.borrow_mut().rest);
         let rest = if rest.is_empty() {
             let taken = self.take(bytes, now)?;
@@ -341,11 +352,12 @@ impl Inner {
         }
     }
 
-    /// The program that the current reply goes to.
+    /// The program that the current reply goes to, or that is sent messages.
     pub(super) fn head(&self) -> Option<&Rc<Outbox>> {
-        match &self.expected.front()?.to {
-            To::Program { outbox, .. } | To::Subscriber { outbox, .. } => Some(outbox),
-            To::Gather { .. } => None,
+        match self.expected.front().map(|expected| &expected.to) {
+            Some(To::Program { outbox, .. } | To::Subscriber { outbox, .. }) => Some(outbox),
+            Some(To::Gather { .. }) => None,
+            None => self.owner.as_ref(),
         }
     }
 

@@ -29,6 +29,9 @@ pub(crate) struct LineKey {
     pub(crate) index: u32,
     pub(crate) login: Login,
     pub(crate) resp: Resp,
+    /// Whether it is shared for scripts only: a server reads nothing more from a connection whose script runs, and
+    /// other requests are not to wait behind it.
+    pub(crate) is_for_scripts: bool,
 }
 
 #[derive(Debug)]

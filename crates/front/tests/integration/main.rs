@@ -5,4 +5,5 @@ mod commands;
 mod faults;
 mod fixture;
 mod observing;
+mod operation;
 mod promises;
