@@ -8,7 +8,7 @@ use super::slow::names_database;
 use crate::commands::{Command, Kind};
 use crate::resp::Arguments;
 use crate::route::{RouteId, Target};
-use crate::upstream::{About, Line};
+use crate::upstream::{About, Line, LineKey};
 
 /// Requests without keys come by no route.
 pub(super) const NO_ROUTE: RouteId = RouteId::new(u16::MAX);
@@ -75,7 +75,15 @@ impl Session {
         arguments: &Arguments<'_>,
         frame: &[u8],
     ) -> Next {
-        let lane = self.lane(target);
+        let is_script = command.kind == Kind::Script;
+        if is_script != self.has_scripted {
+            // Scripts have connections of their own: what came before takes effect first.
+            if let Some(number) = self.outbox.last() {
+                return Next::Wait(number);
+            }
+            self.has_scripted = is_script;
+        }
+        let lane = if is_script { self.script_lane(target) } else { self.lane(target) };
         let writes =
             command.writes() || command.kind == Kind::Publish || command.kind == Kind::Script;
         if writes
@@ -100,6 +108,13 @@ impl Session {
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             since: self.read_at,
         }
+    }
+
+    /// The shared connection to a database for scripts. It is looked up each time, since scripts are few.
+    pub(super) fn script_lane(&self, target: Target) -> Rc<Line> {
+        let placed = self.config.placed(target.database);
+        let key = self.key(placed.server, placed.index);
+        self.front.servers().lane(&LineKey { runs_scripts: true, ..key })
     }
 
     /// The shared connection to a database.

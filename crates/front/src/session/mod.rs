@@ -62,6 +62,8 @@ pub(crate) struct Session {
     view: Arc<View>,
     /// The shared connection to each database that was used.
     lanes: Vec<Option<Rc<Line>>>,
+    /// Whether the last request on shared connections was a script.
+    has_scripted: bool,
     /// Where the last write went, and its number.
     last_write: Option<(Rc<Line>, u64)>,
     own: Option<Own>,
@@ -88,6 +90,7 @@ impl Session {
             who,
             view,
             lanes: Vec::new(),
+            has_scripted: false,
             last_write: None,
             own: None,
             holds_large: false,
@@ -127,7 +130,8 @@ impl Session {
 
     /// What a connection to a database is kept under.
     fn key(&self, server: usize, index: u32) -> LineKey {
-        LineKey { server, index, login: self.who.login.clone(), resp: self.who.resp }
+        let (login, resp) = (self.who.login.clone(), self.who.resp);
+        LineKey { server, index, login, resp, runs_scripts: false }
     }
 }
 

@@ -104,7 +104,8 @@ impl Session {
             }
             _ => {
                 self.settle().await?;
-                self.lane(target)
+                self.has_scripted = command.is_some_and(|command| command.kind == Kind::Script);
+                if self.has_scripted { self.script_lane(target) } else { self.lane(target) }
             }
         };
         if line.is_closed() {

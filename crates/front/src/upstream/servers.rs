@@ -29,6 +29,8 @@ pub(crate) struct LineKey {
     pub(crate) index: u32,
     pub(crate) login: Login,
     pub(crate) resp: Resp,
+    /// Whether it runs scripts: one that runs for long holds up its connection, and must not hold up SCRIPT KILL.
+    pub(crate) runs_scripts: bool,
 }
 
 #[derive(Debug)]
