@@ -5,12 +5,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::route::DatabaseId;
-use crate::upstream::About;
+use crate::route::{DatabaseId, RouteId};
 
 /// Buckets of latencies: up to 16 µs, 32 µs, and so on to 8.4 s, and longer ones.
 pub(crate) const BUCKETS: usize = 21;
 const FIRST: u64 = 16;
+
+/// Which request a reply is about, for the accounts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    pub(crate) command: u16,
+    pub(crate) database: DatabaseId,
+    pub(crate) route: RouteId,
+    /// Bytes of the request.
+    pub(crate) bytes: u32,
+    pub(crate) since: Instant,
+}
 
 /// A reply, as far as it is counted.
 #[derive(Clone, Copy, Debug)]

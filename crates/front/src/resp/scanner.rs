@@ -127,7 +127,6 @@ pub fn elements(reply: &[u8]) -> Option<Vec<&[u8]>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use proptest::prelude::*;
 

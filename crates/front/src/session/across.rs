@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Session;
-use super::own::Failed;
+use super::failed::Failed;
 use super::slow::nowhere;
+use super::state::Session;
 use crate::commands::{Command, copy_database};
 use crate::resp::request::Request;
 use crate::resp::{Arguments, Resp, Tree, whole_number, write};

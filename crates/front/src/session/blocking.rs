@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::Session;
-use super::own::Failed;
+use super::failed::Failed;
 use super::places::Places;
+use super::queued::Swallow;
 use super::slow::nowhere;
-use super::transaction::Swallow;
+use super::state::Session;
 use crate::commands::Command;
 use crate::resp::request::Request;
 use crate::upstream::To;

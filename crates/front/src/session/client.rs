@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Session;
-use super::own::Failed;
+use super::failed::Failed;
+use super::state::Session;
 use crate::commands::{Client, Command};
 use crate::resp::request::Request;
 use crate::resp::write;
@@ -75,6 +75,12 @@ impl Session {
             }
             Client::Reply => self.reply_mode(arguments.get(2)),
             Client::Help => self.pass_on(Some(command), self.home(), request).await,
+            Client::Kill | Client::Pause | Client::Unpause if !self.allows(command) => {
+                Err(Failed::Error(super::slow::refusal(command)))
+            }
+            Client::Tracking if self.has_several_servers() => Err(Failed::Error(
+                "ERR CLIENT TRACKING needs all databases of the program on one server".to_owned(),
+            )),
             // The server knows the program by its own connection from now on.
             _ => {
                 self.identify().await?;

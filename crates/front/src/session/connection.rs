@@ -3,9 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use compartment_core::FrontLogin;
 
-use super::Session;
+use super::failed::Failed;
 use super::outbox::End;
-use super::own::Failed;
+use super::state::Session;
 use crate::commands::{Command, Connection};
 use crate::resp::request::Request;
 use crate::resp::{Arguments, Resp, Tree, whole_number, write};

@@ -3,8 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use compartment_core::FrontContract;
 
-use super::Session;
-use super::wrapped::{Counted, Frame, Frames};
+use super::frames::{Counted, Frame, Frames};
+use super::life::{Life, life};
+use super::state::Session;
 use crate::commands::{Access, Command, Flags, Kind};
 use crate::database::Database;
 use crate::resp::{Arguments, write};
@@ -12,18 +13,7 @@ use crate::route::Target;
 
 const WITH_LIFE: &str = include_str!("../lua/with_life.lua");
 
-/// What a request says about the life of the key that it writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    /// It gives one.
-    Given,
-    /// It keeps what there is, or there may be none.
-    Open,
-    /// It is a SET that takes any life away.
-    Without,
-}
-
-fn frame<'a>(words: &[&'a [u8]]) -> Bytes {
+fn frame(words: &[&[u8]]) -> Bytes {
     let mut frame = BytesMut::new();
     write::request(words.iter().copied(), &mut frame);
     frame.freeze()
@@ -132,35 +122,5 @@ impl Session {
                 frames.request = frame(&words);
             }
         }
-    }
-}
-
-fn life(command: &Command, arguments: &Arguments<'_>) -> Life {
-    match &*command.name {
-        "setex" | "psetex" | "expire" | "pexpire" | "expireat" | "pexpireat" => Life::Given,
-        "set" => {
-            for at in 3..arguments.len() {
-                let word = arguments.get(at);
-                if [&b"EX"[..], b"PX", b"EXAT", b"PXAT"]
-                    .iter()
-                    .any(|known| word.eq_ignore_ascii_case(known))
-                {
-                    return Life::Given;
-                }
-                if word.eq_ignore_ascii_case(b"KEEPTTL") {
-                    return Life::Open;
-                }
-            }
-            Life::Without
-        }
-        _ => Life::Open,
-    }
-}
-
-/// Whether a request gives a key a life.
-pub(super) fn gives_life(command: &Command, arguments: &Arguments<'_>) -> bool {
-    match &*command.name {
-        "getex" => arguments.len() > 2 && !arguments.get(2).eq_ignore_ascii_case(b"PERSIST"),
-        _ => life(command, arguments) == Life::Given,
     }
 }

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use super::Session;
 use super::places::Places;
 use super::slow::names_database;
+use super::state::Session;
+use crate::accounting::About;
 use crate::commands::{Command, Kind};
 use crate::resp::Arguments;
 use crate::route::{RouteId, Target};
-use crate::upstream::{About, Line};
+use crate::upstream::{Line, LineKey};
 
 /// Requests without keys come by no route.
 pub(super) const NO_ROUTE: RouteId = RouteId::new(u16::MAX);
@@ -75,21 +76,31 @@ impl Session {
         arguments: &Arguments<'_>,
         frame: &[u8],
     ) -> Next {
-        let lane = self.lane(target);
-        let writes =
-            command.writes() || command.kind == Kind::Publish || command.kind == Kind::Script;
-        if writes
-            && let Some((last, number)) = &self.last_write
-            && !Rc::ptr_eq(last, &lane)
-            && !self.outbox.has_answered(*number)
-        {
-            return Next::Wait(*number);
+        let is_script = command.kind == Kind::Script;
+        let lane = self.lane(target, is_script);
+        let writes = command.writes() || command.kind == Kind::Publish || is_script;
+        let waits = self
+            .waits_for(&self.last_script, &lane)
+            .or_else(|| writes.then(|| self.waits_for(&self.last_write, &lane)).flatten())
+            .or_else(|| is_script.then(|| self.waits_for(&self.last, &lane)).flatten());
+        if let Some(number) = waits {
+            return Next::Wait(number);
         }
         let number = self.send(command, target, arguments, frame, &lane);
         if writes {
-            self.last_write = Some((lane, number));
+            self.last_write = Some((Rc::clone(&lane), number));
         }
+        if is_script {
+            self.last_script = Some((Rc::clone(&lane), number));
+        }
+        self.last = Some((lane, number));
         Next::Done
+    }
+
+    /// The number of a request that went another way and is not answered.
+    fn waits_for(&self, last: &Option<(Rc<Line>, u64)>, lane: &Rc<Line>) -> Option<u64> {
+        let (line, number) = last.as_ref()?;
+        (!Rc::ptr_eq(line, lane) && !self.outbox.has_answered(*number)).then_some(*number)
     }
 
     pub(super) fn about(&self, command: &Command, target: Target, bytes: usize) -> About {
@@ -102,16 +113,23 @@ impl Session {
         }
     }
 
+    /// The shared connection to a database for scripts. It is looked up each time, since scripts are few.
+    pub(super) fn script_lane(&self, target: Target) -> Rc<Line> {
+        let placed = self.config.placed(target.database);
+        let key = self.key(placed.server, placed.index);
+        self.front.servers().lane(&LineKey { runs_scripts: true, ..key })
+    }
+
     /// The shared connection to a database.
-    pub(super) fn lane(&mut self, target: Target) -> Rc<Line> {
-        let at = target.database.position();
+    pub(super) fn lane(&mut self, target: Target, is_for_scripts: bool) -> Rc<Line> {
+        let at = target.database.position() * 2 + usize::from(is_for_scripts);
         if let Some(Some(lane)) = self.lanes.get(at)
             && lane.is_usable()
         {
             return Rc::clone(lane);
         }
         let placed = self.config.placed(target.database);
-        let key = self.key(placed.server, placed.index);
+        let key = LineKey { is_for_scripts, ..self.key(placed.server, placed.index) };
         let lane = self.front.servers().lane(&key);
         if self.lanes.len() <= at {
             self.lanes.resize(at + 1, None);

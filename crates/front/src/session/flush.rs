@@ -2,11 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::Session;
 use super::dispatch::NO_ROUTE;
-use super::own::Failed;
+use super::failed::Failed;
+use super::joint::{Joint, Part};
 use super::slow::refusal;
-use super::split::{Joint, Part};
+use super::state::Session;
 use crate::commands::{Command, Flush};
 use crate::resp::request::Request;
 use crate::resp::write;
@@ -62,7 +62,7 @@ impl Session {
             if !self.allows(command) {
                 return Err(Failed::Error(refusal(command)));
             }
-            self.queued(None, request.frame(), super::transaction::Step::Shown);
+            self.queued(None, request.frame(), super::queued::Step::Shown);
             return Ok(());
         }
         let (parts, joint) = self.flush_parts(request)?;

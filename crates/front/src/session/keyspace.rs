@@ -2,11 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::Session;
 use super::dispatch::NO_ROUTE;
-use super::own::Failed;
-use super::split::{Joint, Part};
-use super::transaction::Step;
+use super::failed::Failed;
+use super::joint::{Joint, Part};
+use super::queued::Step;
+use super::state::Session;
 use crate::commands::{Command, Keyspace};
 use crate::resp::request::Request;
 use crate::resp::scanner::elements;

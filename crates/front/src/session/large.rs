@@ -6,9 +6,10 @@ use bytes::{Buf, BytesMut};
 use compartment_core::FrontContract;
 use tokio::io::AsyncReadExt;
 
-use super::own::Failed;
-use super::transaction::Swallow;
-use super::{Gone, Session};
+use super::failed::Failed;
+use super::failed::Gone;
+use super::queued::Swallow;
+use super::state::Session;
 use crate::commands::Kind;
 use crate::resp::request::RequestParser;
 use crate::resp::scanner::ReplyScanner;

@@ -65,6 +65,15 @@ impl Outbox {
         inner.first + inner.slots.len() as u64 - 1
     }
 
+    /// As [`Self::expect`], of a request whose replies are messages: these come although replies are silenced.
+    pub(crate) fn expect_messages(&self) -> u64 {
+        let number = self.expect();
+        if let Some(slot) = self.inner.borrow_mut().slots.back_mut() {
+            slot.is_silent = false;
+        }
+        number
+    }
+
     /// Part of the reply to a request.
     pub(crate) fn add(&self, number: u64, bytes: &[u8], is_whole: bool) {
         let inner = &mut *self.inner.borrow_mut();
@@ -124,6 +133,13 @@ impl Outbox {
             inner.out.extend_from_slice(bytes);
         }
         inner.wake();
+    }
+
+    /// The number of the last request whose reply is not whole.
+    pub(crate) fn last(&self) -> Option<u64> {
+        let inner = self.inner.borrow();
+        let further = (inner.slots.len() as u64).checked_sub(1)?;
+        Some(inner.first + further)
     }
 
     /// How many replies are not whole.
@@ -254,7 +270,6 @@ impl Inner {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -4,51 +4,11 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::transaction::Transaction;
-use super::{Gone, Session};
+use super::failed::{Failed, Gone};
+use super::held::{Holds, Own};
+use super::state::Session;
 use crate::resp::write;
-use crate::upstream::{Line, Lost, To, asked};
-
-/// Why a program has a connection of its own. Without any, it is given back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Holds {
-    /// It watches keys.
-    pub(super) watches: bool,
-    /// It is subscribed to channels, or was a moment ago.
-    pub(super) subscribes: bool,
-    /// It has state at the server that only ends with the connection: an identity, tracking, what it does not evict.
-    pub(super) keeps_state: bool,
-}
-
-/// A program's own connection.
-pub(super) struct Own {
-    pub(super) line: Rc<Line>,
-    pub(super) server: usize,
-    pub(super) index: u32,
-    pub(super) holds: Holds,
-    pub(super) transaction: Option<Transaction>,
-}
-
-/// Why a step could not be taken.
-#[derive(Debug)]
-pub(super) enum Failed {
-    Gone,
-    /// The program is told this error.
-    Error(String),
-    Lost(Lost),
-}
-
-impl From<Gone> for Failed {
-    fn from(_: Gone) -> Self {
-        Self::Gone
-    }
-}
-
-impl From<Lost> for Failed {
-    fn from(lost: Lost) -> Self {
-        Self::Lost(lost)
-    }
-}
+use crate::upstream::{Line, To, asked};
 
 impl Session {
     /// Gives the program a connection of its own to a server, at this index.

@@ -1,6 +1,6 @@
 //! Where the keys of a request are.
 
-use super::Session;
+use super::state::Session;
 use crate::commands::{Command, Kind};
 use crate::resp::Arguments;
 use crate::route::Target;

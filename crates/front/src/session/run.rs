@@ -8,9 +8,10 @@ use bytes::Buf;
 use tokio::io::{AsyncReadExt, ReadBuf};
 
 use super::dispatch::Next;
+use super::failed::Gone;
 use super::large::LARGE;
 use super::outbox::End;
-use super::{Gone, Session, Socket};
+use super::state::{Session, Socket};
 use crate::resp::ProtocolError;
 use crate::resp::request::{Progress, Request, RequestParser};
 use crate::session::outbox::Outbox;

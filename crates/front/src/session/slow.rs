@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use super::own::Failed;
+use super::failed::Failed;
+use super::failed::Gone;
 use super::places::Places;
-use super::{Gone, Session};
+use super::state::Session;
 use crate::commands::{Command, Connection, Kind, copy_database};
 use crate::resp::Arguments;
 use crate::resp::request::{Progress, Request, RequestParser};
@@ -48,6 +49,10 @@ impl Session {
             Kind::Blocking if command.blocks(&arguments) => self.block(command, request).await,
             Kind::Foreign => Err(Failed::Gone),
             Kind::Refused if !self.allows(command) => Err(Failed::Error(refusal(command))),
+            Kind::Refused if matches!(&*command.name, "sync" | "psync") => self.join(request).await,
+            Kind::Refused if matches!(&*command.name, "sync" | "psync") => {
+                self.tunnel(request).await
+            }
             Kind::Cluster => {
                 Err(Failed::Error("ERR This instance has cluster support disabled".to_owned()))
             }
@@ -101,7 +106,8 @@ impl Session {
             }
             _ => {
                 self.settle().await?;
-                self.lane(target)
+                let is_script = command.is_some_and(|command| command.kind == Kind::Script);
+                self.lane(target, is_script)
             }
         };
         if line.is_closed() {

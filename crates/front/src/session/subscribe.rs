@@ -2,12 +2,15 @@
 
 use std::rc::Rc;
 
-use super::Session;
-use super::own::Failed;
+use bytes::{Bytes, BytesMut};
+
+use super::failed::Failed;
+use super::notifications::{Notifications, may_notify};
+use super::state::Session;
 use crate::commands::Command;
-use crate::resp::Resp;
 use crate::resp::request::Request;
-use crate::upstream::To;
+use crate::resp::{Resp, write};
+use crate::upstream::{Line, To};
 
 impl Session {
     /// Begins or ends subscriptions.
@@ -20,20 +23,58 @@ impl Session {
         own.holds.subscribes = true;
         let line = Rc::clone(&own.line);
         line.set_owner(Some(self.outbox.clone()));
+        let frame = self.channels_of_server(request, &line);
+        let frame = frame.as_deref().unwrap_or(request.frame());
         if self.who.resp == Resp::Three {
             // The replies are messages.
-            line.send_bytes(request.frame());
+            line.send_bytes(frame);
         } else {
-            let number = self.outbox.expect();
+            let number = self.outbox.expect_messages();
             let outbox = self.outbox.clone();
-            line.send(request.frame(), To::Subscriber { outbox, number }, None);
+            line.send(frame, To::Subscriber { outbox, number }, None);
         }
         // How many replies there are is known when the next request is answered.
         self.ask_on(&line, &[b"PING"]).await?;
         if let Some(own) = &mut self.own {
             own.holds.subscribes = line.has_subscriptions();
         }
+        if !line.has_subscriptions() {
+            self.notifications = None;
+        }
         Ok(())
+    }
+
+    /// The request with the channels that the server has for notifications of the program's keys; `None` if it is as
+    /// it should be.
+    fn channels_of_server(&mut self, request: &Request, line: &Line) -> Option<BytesMut> {
+        let arguments = request.arguments();
+        let is_of_shards =
+            arguments.get(0).first().is_some_and(|byte| byte.eq_ignore_ascii_case(&b's'))
+                && !arguments.get(0).eq_ignore_ascii_case(b"subscribe");
+        let may_notify = (1..arguments.len()).any(|at| may_notify(arguments.get(at)));
+        if is_of_shards || (self.notifications.is_none() && !may_notify) {
+            return None;
+        }
+        let notifications = match &self.notifications {
+            Some(notifications) => Rc::clone(notifications),
+            None => {
+                let made =
+                    Notifications::new(self.config.clone(), &self.who.program(), self.who.resp);
+                let made = Rc::new(made);
+                line.set_rename(made.clone());
+                self.notifications = Some(Rc::clone(&made));
+                made
+            }
+        };
+        let is_pattern =
+            arguments.get(0).first().is_some_and(|byte| byte.eq_ignore_ascii_case(&b'p'));
+        let mut words = vec![Bytes::copy_from_slice(arguments.get(0))];
+        for at in 1..arguments.len() {
+            words.extend(notifications.of_server(arguments.get(at), is_pattern));
+        }
+        let mut frame = BytesMut::new();
+        write::request(words.iter().map(|word| &word[..]).collect::<Vec<_>>(), &mut frame);
+        Some(frame)
     }
 
     /// Shows every request of the server, until the connection ends.

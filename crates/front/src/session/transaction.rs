@@ -4,55 +4,20 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Session;
 use super::connection::out_of_range;
-use super::own::Failed;
+use super::failed::Failed;
 use super::places::Places;
+use super::queued::{Step, Swallow, Transaction, shown};
 use super::slow::{nowhere, refusal};
+use super::state::Session;
 use crate::commands::{self, Command, Connection, Kind};
 use crate::resp::request::Request;
 use crate::resp::scanner::elements;
 use crate::resp::{Arguments, write};
 use crate::route::Target;
-use crate::upstream::{Gather, Lost, To};
+use crate::upstream::To;
 
-use super::split::{Joint, Part};
-
-/// A transaction that has begun and is not executed.
-#[derive(Debug, Default)]
-pub(super) struct Transaction {
-    /// What each queued command of the server is for.
-    steps: Vec<Step>,
-    /// The index at which the next command is queued.
-    index: Option<u32>,
-    /// The index that the program had selected before it, if it has selected another one within.
-    select_before: Option<u32>,
-    /// Whether a command was refused by the front, so that none is executed.
-    is_refused: bool,
-}
-
-/// What a queued command of the server is for.
-#[derive(Clone, Debug)]
-pub(super) enum Step {
-    /// The program queued it.
-    Shown,
-    /// The front did.
-    Hidden,
-    /// The first part of a command that the program queued.
-    Parts(Rc<Joint>),
-    /// A further part of it.
-    Part,
-}
-
-/// Takes the reply to a command that the front queued.
-#[derive(Debug, Default)]
-pub(super) struct Swallow;
-
-impl Gather for Swallow {
-    fn reply(&self, _: u32, _: &[u8]) {}
-
-    fn lost(&self, _: u32, _: &Lost) {}
-}
+use super::joint::{Joint, Part};
 
 fn swallow() -> To {
     To::Gather { gather: Rc::new(Swallow), part: 0 }
@@ -343,35 +308,6 @@ impl Session {
             }
         }
     }
-}
-
-/// The reply to EXEC as the program expects it: without the replies to what the front queued.
-fn shown(steps: &[Step], elements: &[&[u8]]) -> BytesMut {
-    let count = steps.iter().filter(|step| matches!(step, Step::Shown | Step::Parts(_))).count();
-    let mut reply = BytesMut::new();
-    write::array(count, &mut reply);
-    for (at, (step, element)) in steps.iter().zip(elements).enumerate() {
-        match step {
-            Step::Shown => reply.extend_from_slice(element),
-            Step::Parts(joint) => {
-                let parts = elements.get(at..).unwrap_or_default();
-                let of_steps = steps.get(at + 1..).unwrap_or_default();
-                // Between the parts are the front's own steps.
-                let mut own = vec![*element];
-                for (step, element) in of_steps.iter().zip(&parts[1..]) {
-                    if own.len() == joint.parts() {
-                        break;
-                    }
-                    if matches!(step, Step::Part) {
-                        own.push(element);
-                    }
-                }
-                joint.write(&own, &mut reply);
-            }
-            Step::Hidden | Step::Part => {}
-        }
-    }
-    reply
 }
 
 /// The keys of each database, in the order in which the databases come first.

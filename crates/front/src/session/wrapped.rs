@@ -8,42 +8,17 @@ use bytes::{Bytes, BytesMut};
 
 use compartment_core::DatabaseKind;
 
-use super::Session;
-use super::contract::gives_life;
-use super::own::Failed;
-use crate::accounting::{Accounts, Replied};
+use super::failed::Failed;
+use super::frames::{Counted, Frame};
+use super::life::gives_life;
+use super::state::Session;
+use crate::accounting::{About, Accounts, Replied};
 use crate::commands::Command;
 use crate::resp::scanner::elements;
 use crate::resp::{Arguments, write};
 use crate::route::Target;
 use crate::session::outbox::Outbox;
-use crate::upstream::{About, Ask, Gather, Line, Lost, To, asked};
-
-/// A command of the front, at an index.
-#[derive(Clone, Debug)]
-pub(super) struct Frame {
-    pub(super) index: u32,
-    pub(super) bytes: Bytes,
-}
-
-/// A request, and what the front does before and after it.
-#[derive(Clone, Debug)]
-pub(super) struct Frames {
-    pub(super) before: Vec<Frame>,
-    pub(super) request: Bytes,
-    pub(super) after: Vec<Frame>,
-    pub(super) counted: Counted,
-}
-
-/// What of it is counted as a write without a life, by the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counted {
-    Nothing,
-    /// The request itself.
-    This,
-    /// Each of the replies after it that reads like this.
-    Replies(&'static [u8]),
-}
+use crate::upstream::{Ask, Gather, Line, Lost, To, asked};
 
 /// What becomes of the reply.
 #[derive(Debug)]

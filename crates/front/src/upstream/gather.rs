@@ -19,3 +19,9 @@ pub(crate) trait Gather: std::fmt::Debug {
     /// There will be none.
     fn lost(&self, part: u32, lost: &Lost);
 }
+
+/// Gives messages the names that a program knows.
+pub(crate) trait Rename: std::fmt::Debug {
+    /// The message as the program is to see it; empty if it is not for it.
+    fn rename(&self, message: &[u8]) -> bytes::Bytes;
+}

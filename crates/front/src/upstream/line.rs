@@ -2,32 +2,22 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::gather::{Gather, Lost};
-use crate::accounting::{Accounts, Replied};
+use super::gather::{Gather, Lost, Rename};
+use super::messages::{Kind, message_kind};
+use crate::accounting::{About, Accounts, Replied};
 use crate::resp::ProtocolError;
 use crate::resp::scanner::{self, ReplyScanner};
-use crate::route::{DatabaseId, RouteId};
 use crate::session::outbox::Outbox;
 
 /// Bytes read at once.
 const SCRATCH: usize = 64 << 10;
-/// Reads before others have their turn.
-const READS: usize = 8;
-/// A program that has this many bytes to take is waited for.
-const SOFT: usize = 1 << 20;
-/// So long, if others wait behind it; after that its replies are held for it.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// Room for requests that is kept while nothing is sent, in bytes.
-const KEPT: usize = 64 << 10;
 
 thread_local! {
     /// Bytes on their way from a socket to whom they are for. A connection that is idle has no room of its own.
@@ -37,17 +27,6 @@ thread_local! {
 /// Lends the room for bytes that were just read.
 pub(crate) fn with_scratch<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
     BYTES.with(|bytes| read(&mut bytes.borrow_mut()))
-}
-
-/// Which request a reply is about, for the accounts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct About {
-    pub(crate) command: u16,
-    pub(crate) database: DatabaseId,
-    pub(crate) route: RouteId,
-    /// Bytes of the request.
-    pub(crate) bytes: u32,
-    pub(crate) since: Instant,
 }
 
 /// Whom a reply is for.
@@ -62,7 +41,7 @@ pub(crate) enum To {
 }
 
 #[derive(Debug)]
-struct Expected {
+pub(super) struct Expected {
     to: To,
     about: Option<About>,
 }
@@ -70,18 +49,18 @@ struct Expected {
 /// A connection to one index of a server, with one login and one version of the protocol.
 #[derive(Debug)]
 pub(crate) struct Line {
-    inner: RefCell<Inner>,
+    pub(super) inner: RefCell<Inner>,
     accounts: Arc<Accounts>,
     max_output: usize,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    out: BytesMut,
-    expected: VecDeque<Expected>,
+pub(super) struct Inner {
+    pub(super) out: BytesMut,
+    pub(super) expected: VecDeque<Expected>,
     waker: Option<Waker>,
     /// Who waits until the server has taken bytes.
-    sender: Option<Waker>,
+    pub(super) sender: Option<Waker>,
     /// The beginning of a reply whose first line is not whole.
     rest: BytesMut,
     scanner: ReplyScanner,
@@ -94,16 +73,20 @@ struct Inner {
     first: u8,
     is_nothing: bool,
     /// The program that owns the connection: it is sent messages.
-    owner: Option<Rc<Outbox>>,
+    pub(super) owner: Option<Rc<Outbox>>,
+    /// Who gives messages the names that the program knows.
+    rename: Option<Rc<dyn Rename>>,
     /// How many channels and patterns the program is subscribed to, and how many channels of shards.
     subscriptions: [i64; 2],
+    /// Whether its bytes go to the owner as they are.
+    is_raw: bool,
     /// Whether the server shows requests: `MONITOR`.
     is_monitoring: bool,
     /// No new requests are taken: a large reply is on its way.
-    is_retired: bool,
-    is_closed: bool,
+    pub(super) is_retired: bool,
+    pub(super) is_closed: bool,
     /// Since when a program is waited for.
-    waits_since: Option<Instant>,
+    pub(super) waits_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,12 +118,26 @@ impl Line {
 
     /// Makes messages go to a program; `None`: there are none.
     pub(crate) fn set_owner(&self, owner: Option<Rc<Outbox>>) {
-        self.inner.borrow_mut().owner = owner;
+        let inner = &mut *self.inner.borrow_mut();
+        if owner.is_none() {
+            inner.rename = None;
+        }
+        inner.owner = owner;
+    }
+
+    /// Has messages renamed from now on.
+    pub(crate) fn set_rename(&self, rename: Rc<dyn Rename>) {
+        self.inner.borrow_mut().rename = Some(rename);
     }
 
     /// Whether the program is subscribed to channels on this connection.
     pub(crate) fn has_subscriptions(&self) -> bool {
         self.inner.borrow().has_subscriptions()
+    }
+
+    /// From now on its bytes go to the owner as they are.
+    pub(crate) fn set_raw(&self) {
+        self.inner.borrow_mut().is_raw = true;
     }
 
     /// From now on the server shows requests.
@@ -185,6 +182,7 @@ impl Line {
     pub(crate) fn close(&self) {
         let inner = &mut *self.inner.borrow_mut();
         inner.is_closed = true;
+        inner.owner = None;
         inner.expected.clear();
         inner.out = BytesMut::new();
         inner.wake();
@@ -219,114 +217,13 @@ impl Line {
         }
     }
 
-    /// Moves bytes both ways until the connection ends. `Ok` if it was closed by the front.
-    pub(crate) async fn drive<S>(&self, mut stream: S) -> std::io::Result<()>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let mut pause = Box::pin(tokio::time::sleep(Duration::ZERO));
-        std::future::poll_fn(|context| {
-            if !self.inner.borrow_mut().note(context) || self.is_done() {
-                return Poll::Ready(Ok(()));
-            }
-            if let Poll::Ready(Err(error)) = self.poll_write(&mut stream, context) {
-                return Poll::Ready(Err(error));
-            }
-            for _ in 0..READS {
-                if let Some(until) = self.waits_until(context) {
-                    pause.as_mut().reset(until.into());
-                    if pause.as_mut().poll(context).is_pending() {
-                        return Poll::Pending;
-                    }
-                }
-                let read = with_scratch(|scratch| {
-                    let mut buffer = ReadBuf::new(scratch);
-                    match Pin::new(&mut stream).poll_read(context, &mut buffer) {
-                        Poll::Pending => Poll::Pending,
-                        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                        Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                            Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into()))
-                        }
-                        Poll::Ready(Ok(())) => {
-                            let is_full = buffer.remaining() == 0;
-                            let fed = self.feed(buffer.filled());
-                            Poll::Ready(fed.map(|()| is_full).map_err(std::io::Error::other))
-                        }
-                    }
-                });
-                match read {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Ready(Ok(_)) if self.is_done() => return Poll::Ready(Ok(())),
-                    Poll::Ready(Ok(_)) => {}
-                }
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// Whether a large reply was the last one that it was open for.
-    fn is_done(&self) -> bool {
-        let inner = &mut *self.inner.borrow_mut();
-        if inner.is_retired && inner.expected.is_empty() {
-            inner.is_closed = true;
-        }
-        inner.is_closed
-    }
-
-    fn poll_write<S: AsyncWrite + Unpin>(
-        &self,
-        stream: &mut S,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let inner = &mut *self.inner.borrow_mut();
-        if inner.out.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        while !inner.out.is_empty() {
-            match Pin::new(&mut *stream).poll_write(context, &inner.out) {
-                Poll::Ready(Ok(0)) => {
-                    return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
-                }
-                Poll::Ready(Ok(written)) => {
-                    inner.out.advance(written);
-                    if let Some(sender) = inner.sender.take() {
-                        sender.wake();
-                    }
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        if inner.out.capacity() > KEPT || inner.owner.is_some() {
-            inner.out = BytesMut::new();
-        } else {
-            inner.out.clear();
-        }
-        Pin::new(stream).poll_flush(context)
-    }
-
-    /// Until when reading waits for a program that takes its replies slowly; `None`: it does not.
-    fn waits_until(&self, context: &mut Context<'_>) -> Option<Instant> {
-        let inner = &mut *self.inner.borrow_mut();
-        let Some(outbox) = inner.head().filter(|outbox| outbox.waiting_bytes() > SOFT) else {
-            inner.waits_since = None;
-            return None;
-        };
-        outbox.note_reader(context);
-        inner.is_retired |= inner.owner.is_none();
-        let since = *inner.waits_since.get_or_insert_with(Instant::now);
-        // Who waits alone holds up nobody.
-        if inner.expected.len() <= 1 {
-            return Some(Instant::now() + Duration::from_secs(1));
-        }
-        (since.elapsed() < PATIENCE).then(|| since + PATIENCE)
-    }
-
-    fn feed(&self, bytes: &[u8]) -> Result<(), ProtocolError> {
+    /// Hands the bytes of replies on.
+    pub(super) fn feed(&self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let now = Instant::now();
+        if let Inner { is_raw: true, owner: Some(owner), .. } = &*self.inner.borrow() {
+            owner.push(bytes);
+            return Ok(());
+        }
         let mut rest = std::mem::take(&mut self.inner.borrow_mut().rest);
         let rest = if rest.is_empty() {
             let taken = self.take(bytes, now)?;
@@ -399,7 +296,10 @@ impl Line {
                 inner.count(kind, reply);
             }
             if let Some(owner) = &inner.owner {
-                owner.push(reply);
+                match &inner.rename {
+                    Some(rename) => owner.push(&rename.rename(reply)),
+                    None => owner.push(reply),
+                }
             }
             return Ok(());
         }
@@ -407,7 +307,10 @@ impl Line {
         {
             let kind = message_kind(reply);
             if let Some(kind) = kind {
-                outbox.add(*number, reply, false);
+                match &inner.rename {
+                    Some(rename) => outbox.add(*number, &rename.rename(reply), false),
+                    None => outbox.add(*number, reply, false),
+                }
                 inner.count(kind, reply);
                 return Ok(());
             }
@@ -435,7 +338,7 @@ impl Line {
 
 impl Inner {
     /// Notes who drives the connection; `false` if it is over.
-    fn note(&mut self, context: &mut Context<'_>) -> bool {
+    pub(super) fn note(&mut self, context: &mut Context<'_>) -> bool {
         match &mut self.waker {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
@@ -449,11 +352,12 @@ impl Inner {
         }
     }
 
-    /// The program that the current reply goes to.
-    fn head(&self) -> Option<&Rc<Outbox>> {
-        match &self.expected.front()?.to {
-            To::Program { outbox, .. } | To::Subscriber { outbox, .. } => Some(outbox),
-            To::Gather { .. } => None,
+    /// The program that the current reply goes to, or that is sent messages.
+    pub(super) fn head(&self) -> Option<&Rc<Outbox>> {
+        match self.expected.front().map(|expected| &expected.to) {
+            Some(To::Program { outbox, .. } | To::Subscriber { outbox, .. }) => Some(outbox),
+            Some(To::Gather { .. }) => None,
+            None => self.owner.as_ref(),
         }
     }
 
@@ -501,30 +405,5 @@ impl Inner {
         {
             self.subscriptions[usize::from(kind == Kind::OfShard)] = count;
         }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// What was published.
-    Message,
-    /// That a subscription to a channel or a pattern begins or ends.
-    Subscription,
-    /// That a subscription to a channel of a shard begins or ends.
-    OfShard,
-}
-
-/// The kind of a message of a channel, by its first word.
-fn message_kind(reply: &[u8]) -> Option<Kind> {
-    let at = reply.iter().position(|byte| *byte == b'\n')? + 1;
-    let rest = reply[at..].strip_prefix(b"$")?;
-    let at = rest.iter().position(|byte| *byte == b'\n')? + 1;
-    let rest = &rest[at..];
-    let word = &rest[..rest.iter().position(|byte| *byte == b'\r')?];
-    match word {
-        b"message" | b"pmessage" | b"smessage" => Some(Kind::Message),
-        b"subscribe" | b"unsubscribe" | b"psubscribe" | b"punsubscribe" => Some(Kind::Subscription),
-        b"ssubscribe" | b"sunsubscribe" => Some(Kind::OfShard),
-        _ => None,
     }
 }

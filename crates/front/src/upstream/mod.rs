@@ -3,15 +3,17 @@
 mod ask;
 mod away;
 mod breaker;
+mod drive;
 mod gather;
 mod line;
 mod login;
+mod messages;
 mod open;
 mod servers;
 
 pub(crate) use ask::{Ask, asked};
 pub(crate) use away::Away;
-pub(crate) use gather::{Gather, Lost};
-pub(crate) use line::{About, Line, To, with_scratch};
+pub(crate) use gather::{Gather, Lost, Rename};
+pub(crate) use line::{Line, To, with_scratch};
 pub(crate) use login::Login;
 pub(crate) use servers::{LineKey, Servers};

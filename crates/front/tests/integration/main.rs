@@ -1,8 +1,10 @@
 //! Tests of the crate from outside, in one program.
 
+mod channels;
 mod commands;
 mod faults;
 mod fixture;
 mod observing;
+mod operation;
 mod promises;
 mod terms;

@@ -1,0 +1,135 @@
+//! The state of one program's connection.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::held::Own;
+use super::notifications::Notifications;
+use super::outbox::Outbox;
+use super::who::Who;
+use crate::commands::KeyAt;
+use crate::front::{Config, Front};
+use crate::resp::request::RequestParser;
+use crate::route::View;
+use crate::upstream::{Line, LineKey};
+
+/// A socket of a program.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
+
+pub(super) type Socket = RefCell<Box<dyn Duplex>>;
+
+/// The state of one program's connection.
+pub(crate) struct Session {
+    pub(super) front: Rc<Front>,
+    pub(super) config: Arc<Config>,
+    pub(super) socket: Rc<Socket>,
+    pub(super) outbox: Rc<Outbox>,
+    pub(super) parser: RequestParser,
+    /// Bytes that are read and not executed.
+    pub(super) buffer: BytesMut,
+    pub(super) keys: Vec<KeyAt>,
+    pub(super) who: Who,
+    pub(super) view: Arc<View>,
+    /// The shared connections to each database that was used: for requests, then for scripts.
+    pub(super) lanes: Vec<Option<Rc<Line>>>,
+    /// Where the last write went, and its number.
+    pub(super) last_write: Option<(Rc<Line>, u64)>,
+    /// Where the last script went, and its number.
+    pub(super) last_script: Option<(Rc<Line>, u64)>,
+    /// Where the last request went, and its number.
+    pub(super) last: Option<(Rc<Line>, u64)>,
+    pub(super) own: Option<Own>,
+    /// Who renames the channels of notifications, while there are subscriptions.
+    pub(super) notifications: Option<Rc<Notifications>>,
+    /// Whether the request that is read now is held until it is whole, however long it is.
+    pub(super) holds_large: bool,
+    /// When the bytes that are executed now were read.
+    pub(super) read_at: std::time::Instant,
+}
+
+impl Session {
+    pub(crate) fn new(front: &Rc<Front>, socket: Box<dyn Duplex>) -> Option<Self> {
+        let config = front.config();
+        let who = Who::new(front.next_id(), &config);
+        let view = config.router.view(&who.program())?;
+        let outbox = Rc::new(Outbox::default());
+        let mut session = Self {
+            front: Rc::clone(front),
+            parser: RequestParser::new(config.settings.max_request),
+            config,
+            socket: Rc::new(RefCell::new(socket)),
+            outbox,
+            buffer: BytesMut::new(),
+            keys: Vec::new(),
+            who,
+            view,
+            lanes: Vec::new(),
+            last_write: None,
+            last_script: None,
+            last: None,
+            own: None,
+            notifications: None,
+            holds_large: false,
+            read_at: std::time::Instant::now(),
+        };
+        session.viewed();
+        Some(session)
+    }
+
+    /// Takes the view that fits the program now; `false` if there is none, and nothing changes.
+    pub(super) fn look_again(&mut self) -> bool {
+        let Some(view) = self.config.router.view(&self.who.program()) else { return false };
+        self.view = view;
+        self.viewed();
+        true
+    }
+
+    fn viewed(&mut self) {
+        self.lanes.clear();
+        self.outbox.set_follows_server(!self.has_several_servers());
+    }
+
+    /// Whether the program's databases are on several servers.
+    pub(super) fn has_several_servers(&self) -> bool {
+        let mut servers = self.view.databases().iter().map(|id| self.config.placed(*id).server);
+        let first = servers.next();
+        servers.any(|server| Some(server) != first)
+    }
+
+    /// Takes on a configuration that has changed since.
+    pub(super) fn refresh(&mut self) {
+        if self.front.is_current(&self.config) {
+            return;
+        }
+        let old = std::mem::replace(&mut self.config, self.front.config());
+        if !self.look_again() {
+            // The index is no longer routed: the program goes on with what it has.
+            self.config = old;
+        }
+    }
+
+    /// What a connection to a database is kept under.
+    pub(super) fn key(&self, server: usize, index: u32) -> LineKey {
+        LineKey {
+            server,
+            index,
+            login: self.who.login.clone(),
+            resp: self.who.resp,
+            is_for_scripts: false,
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(own) = self.own.take() {
+            own.line.close();
+        }
+    }
+}
