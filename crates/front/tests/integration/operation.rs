@@ -1,7 +1,5 @@
 //! Logins, TLS, limits, another configuration while programs are connected, and the end.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 use compartment_front::{Endpoint, Passwords};
 use compartment_testkit::{RespConnection, TestRedis, eventually, run_test};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -56,7 +54,7 @@ fn the_front_can_have_users_of_its_own() {
         let text = map(
             &server.url_with_user("default", "front"),
             users,
-            "\n[[front.route]]\nname = \"by user\"\nto = \"sessions\"\nusers = [\"app\"]\nselect = [2]\n",
+            "\n[[front.route]]\nname = \"by-user\"\nto = \"sessions\"\nusers = [\"app\"]\nselect = [2]\n",
         );
         let passwords = Passwords::new([("app".to_owned(), "secret".to_owned())]);
         let front = Front::with(setup(&text, passwords)).await;
