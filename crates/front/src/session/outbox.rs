@@ -135,13 +135,6 @@ impl Outbox {
         inner.wake();
     }
 
-    /// The number of the last request whose reply is not whole.
-    pub(crate) fn last(&self) -> Option<u64> {
-        let inner = self.inner.borrow();
-        let further = (inner.slots.len() as u64).checked_sub(1)?;
-        Some(inner.first + further)
-    }
-
     /// How many replies are not whole.
     pub(crate) fn outstanding(&self) -> usize {
         self.inner.borrow().slots.len()

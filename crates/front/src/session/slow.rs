@@ -50,9 +50,6 @@ impl Session {
             Kind::Foreign => Err(Failed::Gone),
             Kind::Refused if !self.allows(command) => Err(Failed::Error(refusal(command))),
             Kind::Refused if matches!(&*command.name, "sync" | "psync") => self.join(request).await,
-            Kind::Refused if matches!(&*command.name, "sync" | "psync") => {
-                self.tunnel(request).await
-            }
             Kind::Cluster => {
                 Err(Failed::Error("ERR This instance has cluster support disabled".to_owned()))
             }
