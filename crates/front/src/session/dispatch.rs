@@ -113,13 +113,6 @@ impl Session {
         }
     }
 
-    /// The shared connection to a database for scripts. It is looked up each time, since scripts are few.
-    pub(super) fn script_lane(&self, target: Target) -> Rc<Line> {
-        let placed = self.config.placed(target.database);
-        let key = self.key(placed.server, placed.index);
-        self.front.servers().lane(&LineKey { runs_scripts: true, ..key })
-    }
-
     /// The shared connection to a database.
     pub(super) fn lane(&mut self, target: Target, is_for_scripts: bool) -> Rc<Line> {
         let at = target.database.position() * 2 + usize::from(is_for_scripts);

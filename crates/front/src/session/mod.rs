@@ -26,7 +26,6 @@ mod split;
 mod state;
 mod subscribe;
 mod transaction;
-mod tunnel;
 mod who;
 mod wrapped;
 

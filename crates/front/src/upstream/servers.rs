@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use compartment_redis::{RedisConfig, ServerStream};
+use compartment_redis::RedisConfig;
 
 use super::ask::asked;
 use super::away::Away;
@@ -151,21 +151,6 @@ impl Servers {
         let (gather, ask) = asked();
         self.lane(key).send(&frame, To::Gather { gather, part: 0 }, None);
         ask.await
-    }
-
-    /// A connection that is joined to a program's, byte for byte.
-    ///
-    /// # Errors
-    /// What the program is told.
-    pub(crate) async fn apart(&self, key: &LineKey) -> Result<ServerStream, String> {
-        let one = self.one(key.server).ok_or("ERR no such server")?;
-        match Box::pin(opened(&one.server, &key.login, key.resp, key.index)).await {
-            Ok(stream) => Ok(stream),
-            Err(NotOpened::Refused(error)) => Err(error),
-            Err(NotOpened::Away(error)) => {
-                Err(format!("LOADING the server \"{}\" cannot be reached: {error}", one.name))
-            }
-        }
     }
 
     /// A server's name in the map.

@@ -7,3 +7,4 @@ mod fixture;
 mod observing;
 mod operation;
 mod promises;
+mod watching;
