@@ -1,7 +1,5 @@
 //! Logins, TLS, limits, another configuration while programs are connected, and the end.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 use compartment_front::{Endpoint, Passwords};
 use compartment_testkit::{RespConnection, TestRedis, eventually, run_test};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,11 +50,11 @@ fn the_server_decides_what_a_login_may() {
 fn the_front_can_have_users_of_its_own() {
     run_test(async {
         let server = TestRedis::builder().password("front").start().await;
-        let users = "login = \"own\"\nusers = [{ name = \"app\", password_env = \"APP\" }]\n";
+        let users = "login = \"own\"\nuser = [{ name = \"app\", password_env = \"APP\" }]\n";
         let text = map(
             &server.url_with_user("default", "front"),
             users,
-            "\n[[front.route]]\nname = \"by user\"\nto = \"sessions\"\nusers = [\"app\"]\nselect = [2]\n",
+            "\n[[front.route]]\nname = \"by-user\"\nto = \"sessions\"\nusers = [\"app\"]\nselect = [2]\n",
         );
         let passwords = Passwords::new([("app".to_owned(), "secret".to_owned())]);
         let front = Front::with(setup(&text, passwords)).await;
@@ -196,20 +194,20 @@ fn programs_connect_over_tls_and_the_front_to_its_servers() {
         let files = server.certificates().unwrap();
         let tls = format!(
             "[front.tls]\ncertificate = \"{}\"\nkey = \"{}\"\n",
-            files.server_certificate().display(),
-            files.server_key().display()
+            files.server_certificate.display(),
+            files.server_key.display()
         );
         let text = map(&server.url(), "", &format!("\n{tls}"));
         let text = text.replace(
             &format!("url = \"{}\"", server.url()),
-            &format!("url = \"{}\"\ntls_ca = \"{}\"", server.url(), files.authority().display()),
+            &format!("url = \"{}\"\ntls_ca = \"{}\"", server.url(), files.ca.display()),
         );
         let front = Front::of(&text).await;
         let mut refused = RespConnection::open(front.port).await.unwrap();
         assert!(refused.send(&["PING"]).await.is_err(), "without TLS nothing is answered");
         let output = std::process::Command::new("redis-cli")
             .args(["-p", &front.port.to_string(), "--tls", "--cacert"])
-            .arg(files.authority())
+            .arg(&files.ca)
             .args(["SET", "job:1", "over tls"])
             .output()
             .unwrap();
