@@ -8,3 +8,4 @@ mod observing;
 mod operation;
 mod promises;
 mod terms;
+mod watching;
