@@ -36,10 +36,8 @@ impl Session {
                 return self.pass_on(Some(command), target, request).await;
             }
             let frame = Bytes::copy_from_slice(request.frame());
-            let parts: Vec<Part> = servers
-                .iter()
-                .map(|(_, target)| Part { target: *target, frame: frame.clone() })
-                .collect();
+            let parts: Vec<Part> =
+                servers.iter().map(|(_, target)| Part::plain(*target, frame.clone())).collect();
             let joint = Joint::Status(parts.len());
             return self.execute_parts(command, parts, joint).await;
         }
@@ -98,10 +96,7 @@ impl Session {
                     placed.name
                 )));
             }
-            parts.push(Part {
-                target: Target { database: *database, route: NO_ROUTE },
-                frame: frame.clone(),
-            });
+            parts.push(Part::plain(Target { database: *database, route: NO_ROUTE }, frame.clone()));
         }
         let joint = Joint::Status(parts.len());
         Ok((parts, joint))

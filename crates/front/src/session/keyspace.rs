@@ -231,7 +231,7 @@ impl Session {
 fn everywhere(what: Keyspace, request: &Request, spaces: &[Target]) -> (Vec<Part>, Joint) {
     let frame = Bytes::copy_from_slice(request.frame());
     let parts: Vec<Part> =
-        spaces.iter().map(|target| Part { target: *target, frame: frame.clone() }).collect();
+        spaces.iter().map(|target| Part::plain(*target, frame.clone())).collect();
     let joint = match what {
         Keyspace::DbSize => Joint::Sum(parts.len()),
         _ => Joint::Lists(parts.len()),
