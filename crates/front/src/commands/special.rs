@@ -17,6 +17,8 @@ pub(super) enum Special {
     Sort,
     /// `SORT_RO`: it cannot store.
     SortReadOnly,
+    /// `MSET` and `MSETNX`: a key without a value makes the request wrong, and none of it is executed.
+    Pairs,
     /// `MIGRATE`: one key, or those after `KEYS`.
     Migrate,
 }
@@ -30,6 +32,7 @@ impl Special {
             "georadiusbymember" => Self::GeoRadius(5),
             "sort" => Self::Sort,
             "sort_ro" => Self::SortReadOnly,
+            "mset" | "msetnx" => Self::Pairs,
             "migrate" => Self::Migrate,
             _ => return None,
         })
@@ -62,6 +65,18 @@ impl Special {
             Self::Sort => {
                 keys.push(READ);
                 stored(arguments, 2, &[b"store"], &[(b"limit", 2), (b"get", 1), (b"by", 1)], keys);
+            }
+            Self::Pairs => {
+                if arguments.len().is_multiple_of(2) {
+                    return Err(NoKeys::Missing);
+                }
+                let places =
+                    (1..arguments.len()).step_by(2).filter_map(|at| u32::try_from(at).ok());
+                keys.extend(places.map(|at| KeyAt {
+                    at,
+                    access: Access::Overwrite,
+                    may_insert: true,
+                }));
             }
             Self::Migrate => migrated(arguments, keys)?,
         }

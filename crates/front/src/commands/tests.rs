@@ -74,6 +74,7 @@ fn table() -> CommandTable {
         entry("expire", -3, "write fast", vec![range("RW update", 1, 0)], vec![]),
         entry("lpop", -2, "write fast", vec![range("RW access delete", 1, 0)], vec![]),
         entry("del", -2, "write", vec![range("RM delete", 1, -1)], vec![]),
+        entry("mset", -3, "write denyoom", vec![range("OW update", 1, -1)], vec![]),
         entry("eval", -3, "noscript movablekeys", vec![counted("RW access update", 2)], vec![]),
         entry("sort", -2, "write denyoom movablekeys", vec![range("RO access", 1, 0)], vec![]),
         entry("xread", -4, "readonly blocking movablekeys", vec![streams], vec![]),
@@ -178,6 +179,8 @@ fn a_number_of_keys_is_digits_and_not_more_than_there_are() {
         assert_eq!(keys(&format!("eval script {number} a b")), Err(NoKeys::Number), "{number}");
     }
     assert_eq!(keys("get"), Err(NoKeys::Missing));
+    assert_eq!(keys("mset a 1 b"), Err(NoKeys::Missing));
+    assert_eq!(keys("mset a 1 b 2").map(|keys| keys.len()), Ok(2));
     assert_eq!(keys("mod.keys a b"), Err(NoKeys::AskServer));
 }
 

@@ -32,9 +32,15 @@ impl Session {
         self.settle().await?;
         let placed = self.config.placed(target.database);
         let (server, index) = (placed.server, placed.index);
-        self.take_own(server, index).await?;
-        let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
-            return Err(Failed::Gone);
+        let watches = self.own.as_ref().is_some_and(|own| own.holds.watches);
+        let line = match around.is_empty() {
+            // The EXEC around it would end the program's WATCH: this transaction goes another way.
+            false if watches => self.lane(target, true),
+            _ => {
+                self.take_own(server, index).await?;
+                let own = self.own.as_ref().map(|own| Rc::clone(&own.line));
+                own.ok_or(Failed::Gone)?
+            }
         };
         let reply = match around.is_empty() {
             true => self.ask_frame(&line, &frame).await?,

@@ -72,9 +72,6 @@ struct State {
     names: BTreeMap<Bytes, Bytes>,
     /// Channels and patterns of the server whose subscription was confirmed.
     confirmed: BTreeSet<Bytes>,
-    /// What the program is subscribed to, as it knows it.
-    channels: BTreeSet<Bytes>,
-    patterns: BTreeSet<Bytes>,
 }
 
 impl Notifications {
@@ -135,10 +132,10 @@ impl Notifications {
         Some(read.at(*select))
     }
 
-    fn confirmed(&self, kind: &[u8], name: Bytes) -> Option<Tree> {
+    /// The confirmation that the program gets; `count` is how many channels and patterns the server has.
+    fn confirmed(&self, kind: &[u8], name: Bytes, count: i64) -> Option<Tree> {
         let state = &mut *self.state.borrow_mut();
         let shown = state.names.get(&name).cloned().unwrap_or_else(|| name.clone());
-        let is_pattern = kind.starts_with(b"p");
         let of_shown = |state: &State| -> Vec<Bytes> {
             let all = state.names.iter().filter(|(_, known)| **known == shown);
             all.map(|(server, _)| server.clone()).collect()
@@ -149,22 +146,17 @@ impl Notifications {
             if !of_shown(state).is_empty() {
                 return None;
             }
-            let set = if is_pattern { &mut state.patterns } else { &mut state.channels };
-            set.remove(&shown);
         } else {
             state.confirmed.insert(name);
             if of_shown(state).iter().any(|server| !state.confirmed.contains(server)) {
                 return None;
             }
-            let set = if is_pattern { &mut state.patterns } else { &mut state.channels };
-            set.insert(shown.clone());
         }
-        let count = state.channels.len() + state.patterns.len();
-        let parts = vec![
-            Tree::bulk(kind),
-            Tree::Bulk(shown),
-            Tree::Integer(i64::try_from(count).unwrap_or(i64::MAX)),
-        ];
+        // Where the server has several for one of the program's, the program counts one.
+        let renamed = state.names.iter().filter(|(server, _)| state.confirmed.contains(*server));
+        let (servers, names): (Vec<&Bytes>, BTreeSet<&Bytes>) = renamed.unzip();
+        let more = i64::try_from(servers.len() - names.len()).unwrap_or_default();
+        let parts = vec![Tree::bulk(kind), Tree::Bulk(shown), Tree::Integer(count - more)];
         Some(match self.resp {
             Resp::Two => Tree::Array(parts),
             Resp::Three => Tree::Push(parts),
@@ -186,11 +178,11 @@ impl Notifications {
                     *pattern = Tree::Bulk(known);
                 }
             }
-            (b"subscribe" | b"unsubscribe" | b"psubscribe" | b"punsubscribe", [_, name, _]) => {
+            (b"subscribe" | b"unsubscribe" | b"psubscribe" | b"punsubscribe", [_, name, count]) => {
                 let Some(name) = name.text().map(Bytes::copy_from_slice) else {
                     return Some(Tree::Array(parts));
                 };
-                return self.confirmed(&kind, name);
+                return self.confirmed(&kind, name, count.integer()?);
             }
             _ => {}
         }

@@ -162,8 +162,11 @@ impl Outbox {
         inner.out.is_empty() && inner.slots.is_empty()
     }
 
+    /// Whether replies are dropped from now on; `CLIENT REPLY SKIP` before it has no effect any more.
     pub(crate) fn set_silent(&self, is_silent: bool) {
-        self.inner.borrow_mut().is_silent = is_silent;
+        let mut inner = self.inner.borrow_mut();
+        inner.is_silent = is_silent;
+        inner.skips_next = false;
     }
 
     /// Drops the reply to the next request: `CLIENT REPLY SKIP`.

@@ -91,7 +91,15 @@ impl Session {
             let placed = self.config.placed(target.database);
             (placed.server, placed.index)
         };
+        // What is wrapped into a transaction would end the program's WATCH by its EXEC.
+        let is_wrapped =
+            command.is_some_and(|command| !self.config.placed(target.database).is_plain(command));
+        let passes_watch = is_wrapped && self.own.as_ref().is_some_and(|own| own.holds.watches);
         let line = match &self.own {
+            Some(own) if own.server == server && passes_watch => {
+                self.settle().await?;
+                self.lane(target, false)
+            }
             Some(own) if own.server == server => {
                 self.take_own(server, index).await?;
                 let Some(own) = &self.own else { return Err(Failed::Gone) };
@@ -122,6 +130,9 @@ impl Session {
                     None,
                 );
             }
+        }
+        if passes_watch {
+            self.settle().await?;
         }
         Ok(())
     }

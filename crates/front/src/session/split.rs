@@ -205,13 +205,22 @@ impl Session {
         joint: &Joint,
     ) -> Result<(), Failed> {
         let had_own = self.own.is_some();
-        let index = match &self.own {
-            Some(own) => own.index,
-            None => parts.first().map_or(0, |part| self.index_of(part.target)),
+        let watches = self.own.as_ref().is_some_and(|own| own.holds.watches);
+        let (line, index) = match (&self.own, parts.first()) {
+            // EXEC would end the program's WATCH: this transaction goes another way.
+            (Some(_), Some(part)) if watches => {
+                (self.lane(part.target, false), self.index_of(part.target))
+            }
+            (own, first) => {
+                let index = match own {
+                    Some(own) => own.index,
+                    None => first.map_or(0, |part| self.index_of(part.target)),
+                };
+                self.take_own(server, index).await?;
+                let Some(own) = &self.own else { return Err(Failed::Gone) };
+                (Rc::clone(&own.line), index)
+            }
         };
-        self.take_own(server, index).await?;
-        let Some(own) = &self.own else { return Err(Failed::Gone) };
-        let line = Rc::clone(&own.line);
         let mut steps = Steps::at(index);
         let surround =
             |part: &Part| steps.surround(self.index_of(part.target), &part.frame, &part.around);

@@ -113,3 +113,27 @@ fn monitoring_shows_the_requests_of_others() {
         front.stop().await;
     });
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn subscriptions_are_counted_as_the_program_knows_them() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let front = Front::before(&server).await;
+        let mut told = front.connect().await;
+        talk(
+            &mut told,
+            "SUBSCRIBE news -> [subscribe news 1]
+             PSUBSCRIBE n* -> [psubscribe n* 2]
+             SUBSCRIBE __keyevent@0__:del -> [subscribe __keyevent@0__:del 3]
+             SUBSCRIBE more -> [subscribe more 4]
+             UNSUBSCRIBE __keyevent@0__:del -> [unsubscribe __keyevent@0__:del 3]
+             UNSUBSCRIBE news -> [unsubscribe news 2]
+             PUNSUBSCRIBE n* -> [punsubscribe n* 1]
+             UNSUBSCRIBE more -> [unsubscribe more 0]
+             GET x -> (nil)",
+        )
+        .await;
+        front.stop().await;
+    });
+}

@@ -9,3 +9,4 @@ mod operation;
 mod promises;
 mod separation;
 mod terms;
+mod watching;

@@ -138,3 +138,31 @@ fn a_write_into_several_databases_keeps_to_the_terms_of_each() {
         front.stop().await;
     });
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_watch_outlasts_what_is_brought() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        server.command(&["MSET", "job:1", "old", "page:1", "old", "job:2", "old"]).await;
+        let front = Front::of(&text(&server.url(), "")).await;
+        let (mut program, mut other) = (front.connect().await, front.connect().await);
+        talk(
+            &mut program,
+            "WATCH job:w -> OK
+             MGET job:1 page:1 -> [old old]
+             RENAME job:2 page:2 -> OK",
+        )
+        .await;
+        talk(&mut other, "SET job:w changed -> OK").await;
+        talk(
+            &mut program,
+            "MULTI -> OK
+             SET job:3 a -> QUEUED
+             EXEC -> (nil)
+             EXISTS job:3 page:2 -> 1",
+        )
+        .await;
+        front.stop().await;
+    });
+}
