@@ -42,6 +42,9 @@ impl Session {
             return self.execute_parts(command, parts, joint).await;
         }
         let (parts, joint) = self.flush_parts(request)?;
+        for part in &parts {
+            self.remove_unmoved(part.target.database).await?;
+        }
         if let [part] = &parts[..] {
             let (target, frame) = (part.target, part.frame.clone());
             return self.pass_on_frame(command, target, &frame).await;
@@ -64,6 +67,15 @@ impl Session {
             return Ok(());
         }
         let (parts, joint) = self.flush_parts(request)?;
+        for part in &parts {
+            let placed = self.config.placed(part.target.database);
+            if let Some(previous) = &placed.previous {
+                return Err(Failed::Error(format!(
+                    "ERR FLUSHDB cannot be in a transaction while keys of \"{}\" move from index {}: send it alone",
+                    placed.name, previous.index
+                )));
+            }
+        }
         self.queue_parts(parts, joint);
         Ok(())
     }

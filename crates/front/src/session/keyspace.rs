@@ -240,7 +240,7 @@ fn everywhere(what: Keyspace, request: &Request, spaces: &[Target]) -> (Vec<Part
 }
 
 /// The text of a bulk string.
-fn bulk(reply: &[u8]) -> Option<&[u8]> {
+pub(super) fn bulk(reply: &[u8]) -> Option<&[u8]> {
     let at = reply.iter().position(|byte| *byte == b'\n')? + 1;
     reply.strip_prefix(b"$").and(reply.get(at..reply.len().checked_sub(2)?))
 }

@@ -166,3 +166,47 @@ fn a_watch_outlasts_what_is_brought() {
         front.stop().await;
     });
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn what_is_flushed_does_not_come_back() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        for n in 0..3_000 {
+            server.command(&["SET", &format!("page:{n}"), "old", "EX", "500"]).await;
+        }
+        server.command(&["MSET", "job:1", "old", "page:kept:1", "old", "x", "stays"]).await;
+        // A pattern of the previous place is wider than the route that takes the keys.
+        let kept =
+            "[[front.route]]\nname = \"kept\"\nto = \"sessions\"\ntogether = [\"page:kept:*\"]\n";
+        let front = Front::of(&text(&server.url(), kept)).await;
+        let mut program = front.connect().await;
+        talk(
+            &mut program,
+            "GET page:1 -> old
+             MULTI -> OK
+             FLUSHDB -> !ERR FLUSHDB cannot be in a transaction while keys of \"cache\" move from index 0: send it alone
+             DISCARD -> OK
+             FLUSHDB -> OK
+             MGET page:1 page:2 job:1 -> [(nil) (nil) old]",
+        )
+        .await;
+        assert_eq!(names(&server, 0).await, "page:kept:1 x");
+        assert_eq!(names(&server, 2).await, "");
+        front.stop().await;
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_name_that_is_no_text_is_brought_too() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        server.command(&[b"SET".as_slice(), b"job:\xff", b"old"]).await;
+        let front = Front::of(&text(&server.url(), "")).await;
+        let mut program = front.connect().await;
+        let reply = program.send(&[b"GET".as_slice(), b"job:\xff"]).await;
+        assert_eq!(reply.ok(), Some(Reply::Bytes(b"old".to_vec())));
+        front.stop().await;
+    });
+}
