@@ -176,6 +176,7 @@ impl Session {
             return Err(nowhere(arguments.get(1)));
         };
         let index = self.index_at(arguments.get(2), arguments.get(1), target)?;
+        self.bring_now(&[arguments.get(1)], &[target]).await?;
         let mut frame = BytesMut::new();
         write::request(
             [b"MOVE".as_slice(), arguments.get(1), index.to_string().as_bytes()],
@@ -198,6 +199,7 @@ impl Session {
             return Err(nowhere(arguments.get(1)));
         };
         let index = self.index_at(arguments.get(at), arguments.get(2), target)?.to_string();
+        self.bring_now(&[arguments.get(1)], &[target]).await?;
         let words: Vec<&[u8]> = arguments
             .iter()
             .enumerate()

@@ -88,6 +88,7 @@ impl Session {
             }
         };
         let keys: Vec<&[u8]> = self.keys.iter().map(|key| arguments.get(key.at as usize)).collect();
+        self.bring_now(&keys, &targets).await?;
         let mut reply = Bytes::new();
         for (target, keys) in grouped(&targets, &keys) {
             let placed = self.config.placed(target.database);

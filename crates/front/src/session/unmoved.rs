@@ -1,4 +1,5 @@
-//! Keys of a database that have not moved yet: what empties the database removes them too, or they would come later.
+//! Keys of a database that have not moved yet, where they cannot come with the request: before WATCH, blocking commands,
+//! MOVE and FLUSHDB.
 
 use bytes::{Bytes, BytesMut};
 
@@ -7,7 +8,7 @@ use super::keyspace::bulk;
 use super::state::Session;
 use crate::resp::scanner::elements;
 use crate::resp::write;
-use crate::route::DatabaseId;
+use crate::route::{DatabaseId, Target};
 use crate::upstream::Line;
 
 /// Names that are asked for at once.
@@ -43,6 +44,27 @@ impl Session {
             }
             cursor = next;
         }
+    }
+
+    /// Brings these keys, which are in these databases. A key that is watched must not come by a later request: that
+    /// would look like the change of another program.
+    pub(super) async fn bring_now(
+        &mut self,
+        keys: &[&[u8]],
+        targets: &[Target],
+    ) -> Result<(), Failed> {
+        let config = self.config.clone();
+        for (key, target) in keys.iter().zip(targets) {
+            let placed = config.placed(target.database);
+            let Some(previous) = placed.previous.as_ref().filter(|it| it.concerns(key)) else {
+                continue;
+            };
+            self.settle().await?;
+            let line = self.front.servers().lane(&self.key(placed.server, previous.index));
+            let index = placed.index.to_string();
+            self.ask_words(&line, &[b"MOVE", key, index.as_bytes()]).await?;
+        }
+        Ok(())
     }
 
     /// The reply to a command, or the server's refusal.

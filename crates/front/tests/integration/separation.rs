@@ -210,3 +210,53 @@ fn a_name_that_is_no_text_is_brought_too() {
         front.stop().await;
     });
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn every_way_of_asking_finds_a_key_that_has_not_moved() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        for n in 1..=20 {
+            server.command(&["SET", &format!("job:{n}"), &format!("{n}")]).await;
+            server.command(&["RPUSH", &format!("job:l{n}"), "a", "b"]).await;
+        }
+        server.command(&["XADD", "job:x", "1-1", "f", "v"]).await;
+        let front = Front::of(&text(&server.url(), "")).await;
+        let mut program = front.connect().await;
+        talk(
+            &mut program,
+            "WATCH job:1 -> OK
+             GET job:1 -> 1
+             MULTI -> OK
+             SET job:1 new -> QUEUED
+             EXEC -> [OK]
+             WATCH job:2 page:2 -> OK
+             MULTI -> OK
+             INCR job:2 -> QUEUED
+             EXEC -> [3]
+             BRPOPLPUSH job:l1 job:l2 1 -> b
+             LLEN job:l2 -> 3
+             BLMPOP 1 2 job:none job:l3 LEFT -> [job:l3 [a]]
+             LMOVE job:l4 page:l LEFT RIGHT -> a
+             XREAD COUNT 1 STREAMS job:x 0 -> [[job:x [[1-1 [f v]]]]]
+             SORT job:l5 ALPHA DESC STORE job:sorted -> 2
+             RENAMENX job:3 job:4 -> 0
+             RENAME job:5 job:6 -> OK
+             GET job:6 -> 5
+             OBJECT ENCODING job:7 -> int
+             MEMORY USAGE job:none -> (nil)
+             TYPE job:8 -> string
+             DUMP job:none -> (nil)
+             SETRANGE job:9 1 x -> 2
+             MOVE job:10 0 -> !ERR…
+             MSETNX job:11 a job:none2 b -> 0
+             LCS job:12 job:13 -> 1",
+        )
+        .await;
+        let script = b"return {redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])}";
+        let words = [b"EVAL".as_slice(), script, b"2", b"job:14", b"job:15"];
+        let reply = program.send(&words).await.unwrap();
+        assert_eq!(reply.text(), "14\n15");
+        front.stop().await;
+    });
+}
