@@ -14,7 +14,6 @@ pub(crate) struct Database {
     pub(crate) server: usize,
     pub(crate) index: u32,
     pub(crate) kind: DatabaseKind,
-    pub(crate) default_ttl_ms: Option<u64>,
     pub(crate) previous: Option<Before>,
     /// Whether no other database of the map has its index.
     pub(crate) is_alone: bool,
@@ -70,9 +69,6 @@ impl Database {
             server,
             index: placement.index(),
             kind: contract.kind,
-            default_ttl_ms: contract
-                .default_ttl
-                .map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
             previous,
             is_alone: map.databases().iter().filter(|other| is_same(&other.placement)).count() == 1,
         })
@@ -80,7 +76,7 @@ impl Database {
 
     /// Whether keys that are written without a life need one.
     pub(crate) fn needs_life(&self) -> bool {
-        self.kind.requires_ttl() && self.default_ttl_ms.is_some()
+        self.kind.requires_ttl()
     }
 
     /// Whether nothing comes before or after a request of this command.

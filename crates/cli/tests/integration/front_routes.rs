@@ -1,5 +1,7 @@
 //! `compartment front --explain`, and the routes that `compartment plan --front` writes.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use compartment_testkit::{TestRedis, run_test};
 
 use crate::program::{json, run};
@@ -68,6 +70,15 @@ fn a_program_that_is_not_known_names_those_that_are() {
     assert_eq!(run.code, 4, "{run:?}");
     assert!(run.err.contains("no program \"celry\" is known"), "{run:?}");
     assert!(run.err.contains("celery, celery-broker, celery-results"), "{run:?}");
+}
+
+#[test]
+fn the_page_of_the_front_has_every_known_program() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/front.md"));
+    let page = page.unwrap();
+    for name in compartment_admin::program_names() {
+        assert!(page.contains(&format!("`{name}`")), "docs/front.md lacks {name}");
+    }
 }
 
 #[test]

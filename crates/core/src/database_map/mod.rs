@@ -328,6 +328,8 @@ impl DatabaseMapBuilder {
             }
         }
         self.sections.front.check(&databases)?;
+        let mut notes = self.notes;
+        notes.extend(self.sections.front.notes(&databases));
         Ok(DatabaseMap {
             instances: self.instances,
             databases,
@@ -335,7 +337,7 @@ impl DatabaseMapBuilder {
             sections: self.sections,
             environment: self.environment.unwrap_or_else(|| "default".into()),
             overridden: self.overridden,
-            notes: self.notes,
+            notes,
         })
     }
 }

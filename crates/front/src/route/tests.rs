@@ -167,6 +167,13 @@ fn scripts_without_keys_run_where_a_route_says() {
     let sha = format!("00AA{}", "0F".repeat(18));
     assert_eq!(route(&sha), Some("queues"), "a SHA-1 is the same in capitals");
     assert_eq!(route("00AA"), None, "a function's name is not");
+    // The SHA-1 of `return 1` is e0e1f9fabfc9d4800c877a703b823ac0578ff8db.
+    let by_text = super::tests::router(
+        "[[front.route]]\nto = \"pages\"\nscripts = [\"e0e1f9fabfc9d480*\"]\n",
+    );
+    let view = usual(&by_text);
+    assert!(view.script_text(b"return 1").is_some() && view.script_text(b"return 2").is_none());
+    assert!(usual(&router).script_text(b"return 1").is_none());
 }
 
 #[test]

@@ -81,6 +81,16 @@ impl View {
         fitting.find(|(glob, _)| glob_matches(glob.as_bytes(), name)).map(|(_, target)| *target)
     }
 
+    /// As [`View::script`], by a script's text.
+    #[must_use]
+    pub fn script_text(&self, text: &[u8]) -> Option<Target> {
+        if self.scripts.is_empty() {
+            // Most views: then the text is not read.
+            return None;
+        }
+        self.script(sha1_smol::Sha1::from(text).digest().to_string().as_bytes())
+    }
+
     /// The target of keys that scripts use together: if each of them goes to the same route by its `together`.
     /// `None` for no keys.
     #[must_use]

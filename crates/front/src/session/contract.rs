@@ -79,11 +79,14 @@ impl Session {
             .filter(|key| key.access.writes() && key.access != Access::Remove)
             .map(|key| arguments.get(key.at as usize))
             .collect();
-        let Some(milliseconds) = database.default_ttl_ms.filter(|_| !written.is_empty()) else {
+        if written.is_empty() {
             return;
-        };
-        let milliseconds = milliseconds.to_string();
+        }
+        let milliseconds = self.view.life(target.route).map(|life| life.as_millis().to_string());
+        let milliseconds = milliseconds.unwrap_or_default();
         match self.view.contract(target.route) {
+            // There is a life to give, or the contract would not be to repair; without a route no key is written.
+            FrontContract::Repair if milliseconds.is_empty() => {}
             FrontContract::Repair if life == Life::Without => {
                 let words: Vec<&[u8]> =
                     arguments.iter().chain([b"PX".as_slice(), milliseconds.as_bytes()]).collect();

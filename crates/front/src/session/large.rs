@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use bytes::{Buf, BytesMut};
+use compartment_core::FrontContract;
 use tokio::io::AsyncReadExt;
 
 use super::failed::Failed;
@@ -43,6 +44,14 @@ impl Session {
         if self.own.is_some() || self.who.must_log_in || database.previous.is_some() {
             return Ok(false);
         }
+        let needs_life = database.needs_life() && command.writes();
+        let contract = self.view.contract(target.route);
+        if needs_life && contract == FrontContract::Refuse {
+            // Whether it is refused has to be known before its bytes are sent.
+            return Ok(false);
+        }
+        let is_repaired = needs_life && contract == FrontContract::Repair;
+        let life = self.view.life(target.route).filter(|_| is_repaired);
         match self.take_own(database.server, database.index).await {
             Ok(()) => {}
             Err(Failed::Gone) => return Err(Gone),
@@ -79,12 +88,10 @@ impl Session {
         let number = self.outbox.expect();
         let about = self.about(command, target, length);
         line.send(&[], To::Program { outbox: self.outbox.clone(), number }, Some(about));
-        if let Some(life) =
-            database.default_ttl_ms.filter(|_| database.needs_life() && command.writes())
-        {
+        if let Some(life) = life {
             // The value has gone already: its life comes right after it.
             let mut frame = BytesMut::new();
-            let life = life.to_string();
+            let life = life.as_millis().to_string();
             crate::resp::write::request(
                 [b"PEXPIRE".as_slice(), &key, life.as_bytes(), b"NX"],
                 &mut frame,

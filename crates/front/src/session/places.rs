@@ -42,9 +42,12 @@ impl Session {
     ) -> Places {
         let name = |at: u32| arguments.get(at as usize);
         let Some((first, others)) = keys.split_first() else {
-            if command.kind == Kind::Script
-                && let Some(target) = self.view.script(arguments.get(1))
-            {
+            let target = match (command.kind, &*command.name) {
+                (Kind::Script, "eval" | "eval_ro") => self.view.script_text(arguments.get(1)),
+                (Kind::Script, _) => self.view.script(arguments.get(1)),
+                _ => None,
+            };
+            if let Some(target) = target {
                 return Places::One(target);
             }
             return Places::NoKeys;

@@ -7,4 +7,5 @@ mod fixture;
 mod observing;
 mod operation;
 mod promises;
+mod terms;
 mod watching;

@@ -4,6 +4,7 @@ mod check;
 mod environment;
 mod foreign;
 mod lists;
+mod notes;
 mod route;
 mod section;
 mod settings;

@@ -166,3 +166,48 @@ fn the_environment_says_where_the_front_listens() {
     assert!(map.overridden().iter().any(|one| one.setting == "front.listen"));
     assert!(built("7000").unwrap_err().to_string().contains("front.listen"));
 }
+
+#[test]
+fn routes_that_are_never_reached_are_noted() {
+    let notes = |front: &str| read(front).unwrap().notes().join("\n");
+    let route = |name: &str, rest: &str| {
+        format!("[[front.route]]\nname = {name:?}\nto = \"main\"\n{rest}\n")
+    };
+    for (first, second, says) in [
+        ("keys = [\"a*\"]", "keys = [\"b\", \"ab\"]", "no key is left for keys \"ab\""),
+        ("keys = [\"a*\"]", "keys = [\"ab\"]\nusers = [\"web\"]", "because \"one\" takes them"),
+        ("together = [\"a*\"]", "together = [\"a{x}\"]", "no key is left for together \"a{x}\""),
+        ("keys = [\"ab\"]", "together = [\"a*\"]", "front.route \"one\": no key is left"),
+        ("users = [\"web\"]", "users = [\"web\"]\nkeys = [\"b\"]", "\"two\" is never reached"),
+        ("select = [0, 1]", "keys = [\"b\"]", "\"two\" is never reached"),
+    ] {
+        let notes = notes(&(route("one", first) + &route("two", second)));
+        assert!(notes.contains(says), "{first} {second}: {notes}");
+    }
+    for (first, second) in [
+        ("keys = [\"a*\"]\nusers = [\"web\"]", "keys = [\"ab\"]"),
+        ("keys = [\"a*\"]", "keys = [\"ab\"]\nselect = [1]"),
+        ("keys = [\"ab*\"]", "keys = [\"a*\"]"),
+        ("keys = [\"a*\"]", "together = [\"ab*\"]"),
+        ("users = [\"web\"]", "keys = [\"b\"]"),
+    ] {
+        assert_eq!(notes(&(route("one", first) + &route("two", second))), "", "{first} {second}");
+    }
+}
+
+#[test]
+fn a_database_without_a_lifetime_to_give_is_noted() {
+    let databases = DATABASES.replace(", default_ttl = \"1d\"", "");
+    let notes = |front: &str| {
+        let map =
+            DatabaseMapBuilder::toml(&format!("{databases}{front}")).unwrap().build().unwrap();
+        map.notes().join("\n")
+    };
+    let route = "[[front.route]]\nto = \"pages\"\nkeys = [\"page:*\"]\n";
+    assert!(notes(route).contains("\"pages\"") && notes(route).contains("default_ttl"));
+    assert!(notes("[front]\ndefault = \"pages\"\n").contains("\"pages\""));
+    for front in ["", &format!("{route}contract = \"observe\"\n"), "[front]\ndefault = \"main\"\n"]
+    {
+        assert_eq!(notes(front), "", "{front}");
+    }
+}
