@@ -7,5 +7,6 @@ mod fixture;
 mod observing;
 mod operation;
 mod promises;
+mod sorting;
 mod terms;
 mod watching;
