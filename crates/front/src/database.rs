@@ -1,5 +1,6 @@
 //! A database of the map, as the front uses it.
 
+use compartment_core::backend::glob_matches;
 use compartment_core::{
     Contract, DatabaseKind, DatabaseMap, Error, ErrorKind, Placement, Previous, Result,
 };
@@ -29,10 +30,8 @@ pub(crate) struct Before {
 impl Before {
     /// Whether a key may be there.
     pub(crate) fn concerns(&self, key: &[u8]) -> bool {
-        match std::str::from_utf8(key) {
-            Ok(key) => self.previous.concerns(key),
-            Err(_) => self.previous.patterns.is_empty(),
-        }
+        let matches = |pattern: &String| glob_matches(pattern.as_bytes(), key);
+        self.previous.patterns.is_empty() || self.previous.patterns.iter().any(matches)
     }
 }
 

@@ -5,12 +5,15 @@ use std::rc::Rc;
 use bytes::{Bytes, BytesMut};
 
 use super::failed::Failed;
+use super::frames::{Around, Steps};
 use super::slow::nowhere;
 use super::state::Session;
 use crate::commands::{Command, copy_database};
 use crate::resp::request::Request;
+use crate::resp::scanner::elements;
 use crate::resp::{Arguments, Resp, Tree, whole_number, write};
 use crate::route::{DatabaseId, Target};
+use crate::upstream::Line;
 
 const ACROSS: &str = include_str!("../lua/across.lua");
 /// What the names of copies begin with, for the moment that they exist.
@@ -25,18 +28,45 @@ impl Session {
         targets: &[Target],
     ) -> Result<(), Failed> {
         let (target, frame) = self.across_frame(command, request, targets)?;
+        let around = self.around(command, &request.arguments(), targets, |_| true)?;
         self.settle().await?;
         let placed = self.config.placed(target.database);
         let (server, index) = (placed.server, placed.index);
-        self.take_own(server, index).await?;
-        let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
-            return Err(Failed::Gone);
+        let watches = self.own.as_ref().is_some_and(|own| own.holds.watches);
+        let line = match around.is_empty() {
+            // The EXEC around it would end the program's WATCH: this transaction goes another way.
+            false if watches => self.lane(target, true),
+            _ => {
+                self.take_own(server, index).await?;
+                let own = self.own.as_ref().map(|own| Rc::clone(&own.line));
+                own.ok_or(Failed::Gone)?
+            }
         };
-        let reply = self.ask_frame(&line, &frame).await?;
+        let reply = match around.is_empty() {
+            true => self.ask_frame(&line, &frame).await?,
+            false => self.ask_surrounded(&line, index, &frame, &around).await?,
+        };
         let reply = self.named(&reply, &request.arguments());
         self.note_reply(command, target, &frame, &reply);
         self.outbox.answer(&reply);
         Ok(())
+    }
+
+    /// The reply to a command at an index, in one transaction with what is around it.
+    async fn ask_surrounded(
+        &mut self,
+        line: &Line,
+        index: u32,
+        frame: &[u8],
+        around: &Around,
+    ) -> Result<Bytes, Failed> {
+        let mut steps = Steps::at(index);
+        let (own, after) = steps.surround(index, frame, around);
+        steps.select(index);
+        let reply = self.ask_transaction(line, &steps.bytes, steps.count).await?;
+        let replies = elements(&reply).unwrap_or_default();
+        self.count_lives(around, &replies, &after);
+        Ok(replies.get(own).map_or_else(|| reply.clone(), |own| Bytes::copy_from_slice(own)))
     }
 
     /// The script that executes it, and the database where it runs: that of the first key.
@@ -146,6 +176,7 @@ impl Session {
             return Err(nowhere(arguments.get(1)));
         };
         let index = self.index_at(arguments.get(2), arguments.get(1), target)?;
+        self.bring_now(&[arguments.get(1)], &[target]).await?;
         let mut frame = BytesMut::new();
         write::request(
             [b"MOVE".as_slice(), arguments.get(1), index.to_string().as_bytes()],
@@ -168,6 +199,7 @@ impl Session {
             return Err(nowhere(arguments.get(1)));
         };
         let index = self.index_at(arguments.get(at), arguments.get(2), target)?.to_string();
+        self.bring_now(&[arguments.get(1)], &[target]).await?;
         let words: Vec<&[u8]> = arguments
             .iter()
             .enumerate()

@@ -29,6 +29,8 @@ impl Session {
             }
             Places::Several(targets) => return Err(self.apart(command, &arguments, &targets)),
         };
+        let keys: Vec<&[u8]> = self.keys.iter().map(|key| arguments.get(key.at as usize)).collect();
+        self.bring_now(&keys, &vec![target; keys.len()]).await?;
         let placed = self.config.placed(target.database);
         let (server, index) = (placed.server, placed.index);
         self.take_own(server, index).await?;

@@ -3,7 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use compartment_core::FrontContract;
 
-use super::frames::{Counted, Frame, Frames};
+use super::failed::Failed;
+use super::frames::{After, Around, Counted, Frame, Frames};
 use super::life::{Life, life};
 use super::state::Session;
 use crate::commands::{Access, Command, Flags, Kind};
@@ -57,6 +58,63 @@ impl Session {
             if previous.concerns(name) {
                 let bytes = frame(&[b"MOVE", name, here.as_bytes()]);
                 frames.before.push(Frame { index: previous.index, bytes });
+            }
+        }
+    }
+
+    /// What belongs before and after a command whose keys, which `self.keys` has, are in these databases: those of
+    /// the places that `takes` accepts.
+    pub(super) fn around(
+        &self,
+        command: &Command,
+        arguments: &Arguments<'_>,
+        targets: &[Target],
+        takes: impl Fn(usize) -> bool,
+    ) -> Result<Around, Failed> {
+        let mut around = Around::default();
+        for (at, (key, target)) in self.keys.iter().zip(targets).enumerate() {
+            if !takes(at) {
+                continue;
+            }
+            let (name, database) =
+                (arguments.get(key.at as usize), self.config.placed(target.database));
+            if let Some(previous) = database.previous.as_ref().filter(|it| it.concerns(name)) {
+                let bytes = frame(&[b"MOVE", name, database.index.to_string().as_bytes()]);
+                around.before.push(Frame { index: previous.index, bytes });
+            }
+            let is_written = key.access.writes() && key.access != Access::Remove;
+            if !is_written || !database.needs_life() {
+                continue;
+            }
+            let life = self.view.life(target.route);
+            let (words, counted) = match (self.view.contract(target.route), life) {
+                (FrontContract::Repair, Some(life)) => {
+                    let life = life.as_millis().to_string();
+                    (frame(&[b"PEXPIRE", name, life.as_bytes(), b"NX"]), b":1\r\n".as_slice())
+                }
+                (FrontContract::Observe, _) => (frame(&[b"PTTL", name]), b":-1\r\n".as_slice()),
+                // What MSET writes has no life, whatever there was; other commands keep what there is.
+                (FrontContract::Refuse, _) if matches!(command.kind, Kind::Split(_)) => {
+                    return Err(Failed::Error(format!(
+                        "NOPERM the key \"{}\" would have no life, and the database \"{}\" wants one: give it with the \
+                         write, for example SET with EX",
+                        name.escape_ascii(),
+                        database.name
+                    )));
+                }
+                _ => continue,
+            };
+            let frame = Frame { index: database.index, bytes: words };
+            around.after.push(After { frame, database: target.database, counted });
+        }
+        Ok(around)
+    }
+
+    /// Counts writes without a life by the replies to what came after them.
+    pub(super) fn count_lives(&self, around: &Around, replies: &[&[u8]], places: &[usize]) {
+        for (after, place) in around.after.iter().zip(places) {
+            if replies.get(*place) == Some(&after.counted) {
+                self.front.accounts().without_life(after.database, 1);
             }
         }
     }

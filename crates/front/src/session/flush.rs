@@ -36,14 +36,15 @@ impl Session {
                 return self.pass_on(Some(command), target, request).await;
             }
             let frame = Bytes::copy_from_slice(request.frame());
-            let parts: Vec<Part> = servers
-                .iter()
-                .map(|(_, target)| Part { target: *target, frame: frame.clone() })
-                .collect();
+            let parts: Vec<Part> =
+                servers.iter().map(|(_, target)| Part::plain(*target, frame.clone())).collect();
             let joint = Joint::Status(parts.len());
             return self.execute_parts(command, parts, joint).await;
         }
         let (parts, joint) = self.flush_parts(request)?;
+        for part in &parts {
+            self.remove_unmoved(part.target.database).await?;
+        }
         if let [part] = &parts[..] {
             let (target, frame) = (part.target, part.frame.clone());
             return self.pass_on_frame(command, target, &frame).await;
@@ -66,6 +67,15 @@ impl Session {
             return Ok(());
         }
         let (parts, joint) = self.flush_parts(request)?;
+        for part in &parts {
+            let placed = self.config.placed(part.target.database);
+            if let Some(previous) = &placed.previous {
+                return Err(Failed::Error(format!(
+                    "ERR FLUSHDB cannot be in a transaction while keys of \"{}\" move from index {}: send it alone",
+                    placed.name, previous.index
+                )));
+            }
+        }
         self.queue_parts(parts, joint);
         Ok(())
     }
@@ -98,10 +108,7 @@ impl Session {
                     placed.name
                 )));
             }
-            parts.push(Part {
-                target: Target { database: *database, route: NO_ROUTE },
-                frame: frame.clone(),
-            });
+            parts.push(Part::plain(Target { database: *database, route: NO_ROUTE }, frame.clone()));
         }
         let joint = Joint::Status(parts.len());
         Ok((parts, joint))

@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::frames::Around;
 use crate::resp::scanner::elements;
 use crate::resp::{whole_number, write};
 use crate::route::Target;
@@ -11,6 +12,15 @@ use crate::route::Target;
 pub(super) struct Part {
     pub(super) target: Target,
     pub(super) frame: Bytes,
+    /// What the front does before and after it.
+    pub(super) around: Around,
+}
+
+impl Part {
+    /// A part with nothing before or after it.
+    pub(super) fn plain(target: Target, frame: Bytes) -> Self {
+        Self { target, frame, around: Around::default() }
+    }
 }
 
 /// How the replies to parts become one.

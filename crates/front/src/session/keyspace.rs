@@ -231,7 +231,7 @@ impl Session {
 fn everywhere(what: Keyspace, request: &Request, spaces: &[Target]) -> (Vec<Part>, Joint) {
     let frame = Bytes::copy_from_slice(request.frame());
     let parts: Vec<Part> =
-        spaces.iter().map(|target| Part { target: *target, frame: frame.clone() }).collect();
+        spaces.iter().map(|target| Part::plain(*target, frame.clone())).collect();
     let joint = match what {
         Keyspace::DbSize => Joint::Sum(parts.len()),
         _ => Joint::Lists(parts.len()),
@@ -240,7 +240,7 @@ fn everywhere(what: Keyspace, request: &Request, spaces: &[Target]) -> (Vec<Part
 }
 
 /// The text of a bulk string.
-fn bulk(reply: &[u8]) -> Option<&[u8]> {
+pub(super) fn bulk(reply: &[u8]) -> Option<&[u8]> {
     let at = reply.iter().position(|byte| *byte == b'\n')? + 1;
     reply.strip_prefix(b"$").and(reply.get(at..reply.len().checked_sub(2)?))
 }

@@ -26,6 +26,7 @@ mod split;
 mod state;
 mod subscribe;
 mod transaction;
+mod unmoved;
 mod who;
 mod wrapped;
 

@@ -2,12 +2,16 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
 use super::failed::Failed;
+use super::frames::{Around, Steps};
 use super::joint::{Joint, Part};
 use super::state::Session;
+use super::wrapped::{Done, send_transaction};
+use crate::accounting::Accounts;
 use crate::commands::{Command, Split};
 use crate::resp::request::Request;
 use crate::resp::scanner::elements;
@@ -66,14 +70,44 @@ impl Gather for Joining {
     }
 }
 
+/// Takes the reply to a transaction around one part.
+#[derive(Debug)]
+struct Within {
+    gather: Rc<dyn Gather>,
+    part: u32,
+    /// The position of the part's own reply, and of those after it.
+    own: usize,
+    after: Vec<usize>,
+    around: Around,
+    accounts: Arc<Accounts>,
+}
+
+impl Gather for Within {
+    fn reply(&self, _: u32, reply: &[u8]) {
+        // Without elements it is the reason why nothing was executed.
+        let replies = elements(reply).unwrap_or_default();
+        self.gather.reply(self.part, replies.get(self.own).copied().unwrap_or(reply));
+        for (after, place) in self.around.after.iter().zip(&self.after) {
+            if replies.get(*place) == Some(&after.counted) {
+                self.accounts.without_life(after.database, 1);
+            }
+        }
+    }
+
+    fn lost(&self, _: u32, lost: &Lost) {
+        self.gather.lost(self.part, lost);
+    }
+}
+
 impl Session {
     /// The parts of a request whose keys are in these databases, which `self.keys` has.
     pub(super) fn parts(
         &self,
         split: Split,
+        command: &Command,
         arguments: &Arguments<'_>,
         targets: &[Target],
-    ) -> (Vec<Part>, Joint) {
+    ) -> Result<(Vec<Part>, Joint), Failed> {
         let mut groups: Vec<(Target, Vec<usize>)> = Vec::new();
         for (at, target) in targets.iter().enumerate() {
             match groups.iter_mut().find(|(known, _)| known.database == target.database) {
@@ -93,7 +127,8 @@ impl Session {
             }
             let mut frame = BytesMut::new();
             write::request(words, &mut frame);
-            parts.push(Part { target: *target, frame: frame.freeze() });
+            let around = self.around(command, arguments, targets, |at| places.contains(&at))?;
+            parts.push(Part { target: *target, frame: frame.freeze(), around });
         }
         let count = parts.len();
         let joint = match split {
@@ -101,7 +136,7 @@ impl Session {
             Split::MSet => Joint::Status(count),
             Split::Delete | Split::Unlink | Split::Exists | Split::Touch => Joint::Sum(count),
         };
-        (parts, joint)
+        Ok((parts, joint))
     }
 
     /// Executes the parts of a request: in one step if they are on one server.
@@ -112,7 +147,7 @@ impl Session {
         request: &Request,
         targets: &[Target],
     ) -> Result<(), Failed> {
-        let (parts, joint) = self.parts(split, &request.arguments(), targets);
+        let (parts, joint) = self.parts(split, command, &request.arguments(), targets)?;
         self.execute_parts(command, parts, joint).await
     }
 
@@ -142,8 +177,20 @@ impl Session {
         for (at, part) in parts.iter().enumerate() {
             let about = self.about(command, part.target, part.frame.len());
             let gather: Rc<dyn Gather> = joining.clone();
-            let to = To::Gather { gather, part: u32::try_from(at).unwrap_or(u32::MAX) };
-            self.lane(part.target, false).send(&part.frame, to, Some(about));
+            let at = u32::try_from(at).unwrap_or(u32::MAX);
+            let lane = self.lane(part.target, false);
+            if part.around.is_empty() {
+                lane.send(&part.frame, To::Gather { gather, part: at }, Some(about));
+                continue;
+            }
+            // What is around it is on its server too.
+            let home = self.index_of(part.target);
+            let mut steps = Steps::at(home);
+            let (own, after) = steps.surround(home, &part.frame, &part.around);
+            steps.select(home);
+            let (around, accounts) = (part.around.clone(), self.front.accounts());
+            let of = Within { gather, part: at, own, after, around, accounts };
+            send_transaction(&lane, &steps.bytes, steps.count, Done::Asked(Rc::new(of)));
         }
         self.settle().await?;
         Ok(())
@@ -174,25 +221,12 @@ impl Session {
                 (Rc::clone(&own.line), index)
             }
         };
-        let mut frame = BytesMut::new();
-        let mut at = index;
-        let mut wanted = Vec::new();
-        let mut queued = 0;
-        for part in parts {
-            let index = self.index_of(part.target);
-            if index != at {
-                write::request([b"SELECT".as_slice(), index.to_string().as_bytes()], &mut frame);
-                at = index;
-                queued += 1;
-            }
-            frame.extend_from_slice(&part.frame);
-            wanted.push(queued);
-            queued += 1;
-        }
-        if at != index {
-            write::request([b"SELECT".as_slice(), index.to_string().as_bytes()], &mut frame);
-        }
-        let reply = self.ask_transaction(&line, &frame, queued + usize::from(at != index)).await?;
+        let mut steps = Steps::at(index);
+        let surround =
+            |part: &Part| steps.surround(self.index_of(part.target), &part.frame, &part.around);
+        let wanted: Vec<(usize, Vec<usize>)> = parts.iter().map(surround).collect();
+        steps.select(index);
+        let reply = self.ask_transaction(&line, &steps.bytes, steps.count).await?;
         if !had_own {
             self.release_own();
         }
@@ -200,14 +234,17 @@ impl Session {
         let mut out = BytesMut::new();
         match &replies {
             Some(replies) => {
-                let parts: Vec<&[u8]> =
-                    wanted.iter().map(|at| replies.get(*at).copied().unwrap_or_default()).collect();
-                joint.write(&parts, &mut out);
+                let own =
+                    |(own, _): &(usize, Vec<usize>)| replies.get(*own).copied().unwrap_or_default();
+                joint.write(&wanted.iter().map(own).collect::<Vec<&[u8]>>(), &mut out);
+                for (part, (_, after)) in parts.iter().zip(&wanted) {
+                    self.count_lives(&part.around, replies, after);
+                }
             }
             None => out.extend_from_slice(&reply),
         }
         if let Some(part) = parts.first() {
-            self.note_reply(command, part.target, &frame, &out);
+            self.note_reply(command, part.target, &steps.bytes, &out);
         }
         self.outbox.answer(&out);
         Ok(())

@@ -17,6 +17,7 @@ use crate::resp::{Arguments, write};
 use crate::route::Target;
 use crate::upstream::To;
 
+use super::frames::Around;
 use super::joint::{Joint, Part};
 
 fn swallow() -> To {
@@ -88,6 +89,7 @@ impl Session {
             }
         };
         let keys: Vec<&[u8]> = self.keys.iter().map(|key| arguments.get(key.at as usize)).collect();
+        self.bring_now(&keys, &targets).await?;
         let mut reply = Bytes::new();
         for (target, keys) in grouped(&targets, &keys) {
             let placed = self.config.placed(target.database);
@@ -189,12 +191,15 @@ impl Session {
                 }
                 match command.kind {
                     Kind::Split(split) => {
-                        let (parts, joint) = self.parts(split, &arguments, &targets);
+                        let (parts, joint) = self.parts(split, command, &arguments, &targets)?;
                         self.queue_parts(parts, joint);
                     }
                     _ => {
                         let (target, frame) = self.across_frame(command, request, &targets)?;
+                        let around = self.around(command, &arguments, &targets, |_| true)?;
+                        self.queue_before(&around);
                         self.queued(Some(self.index_of(target)), &frame, Step::Shown);
+                        self.queue_after(&around);
                     }
                 }
                 Ok(())
@@ -207,7 +212,21 @@ impl Session {
         let joint = Rc::new(joint);
         for (at, part) in parts.into_iter().enumerate() {
             let step = if at == 0 { Step::Parts(Rc::clone(&joint)) } else { Step::Part };
+            self.queue_before(&part.around);
             self.queued(Some(self.index_of(part.target)), &part.frame, step);
+            self.queue_after(&part.around);
+        }
+    }
+
+    fn queue_before(&mut self, around: &Around) {
+        for frame in &around.before {
+            self.queued(Some(frame.index), &frame.bytes, Step::Hidden);
+        }
+    }
+
+    fn queue_after(&mut self, around: &Around) {
+        for after in &around.after {
+            self.queued(Some(after.frame.index), &after.frame.bytes, Step::Hidden);
         }
     }
 

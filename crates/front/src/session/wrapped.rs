@@ -22,7 +22,7 @@ use crate::upstream::{Ask, Gather, Line, Lost, To, asked};
 
 /// What becomes of the reply.
 #[derive(Debug)]
-enum Done {
+pub(super) enum Done {
     /// Someone waits for it.
     Asked(Rc<dyn Gather>),
     /// One of its elements is the program's.
@@ -87,7 +87,7 @@ impl Gather for Executed {
     }
 }
 
-fn send_transaction(line: &Line, frame: &[u8], commands: usize, done: Done) {
+pub(super) fn send_transaction(line: &Line, frame: &[u8], commands: usize, done: Done) {
     let exec = u32::try_from(commands + 1).unwrap_or(u32::MAX);
     let gather = Rc::new(Executed { exec, error: RefCell::new(None), done });
     let mut bytes = BytesMut::with_capacity(frame.len() + 40);

@@ -7,6 +7,7 @@ mod fixture;
 mod observing;
 mod operation;
 mod promises;
+mod separation;
 mod sorting;
 mod terms;
 mod watching;
