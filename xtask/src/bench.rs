@@ -11,8 +11,8 @@ use crate::command::{Failure, cargo, run};
 #[command(disable_help_flag = true)]
 pub(crate) struct BenchArgs {
     /// backends, isolation or all, with --quick and --json FILE; cache, with --only SECTION too; batches, with --only
-    /// SECTION and --peers; documents, with --corpus PATH; migrate; stats, with --servers N and --keys N; or
-    /// micro, with criterion's arguments.
+    /// SECTION and --peers; documents, with --corpus PATH; migrate; stats, with --servers N and --keys N; front,
+    /// with --rounds N and --requests N; or micro, with criterion's arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
@@ -37,6 +37,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
         Some((first, rest)) if first == "documents" => hand_over("documents", rest),
         Some((first, rest)) if first == "migrate" => hand_over("migrate", rest),
         Some((first, rest)) if first == "stats" => hand_over("stats", rest),
+        Some((first, rest)) if first == "front" => front(rest),
         Some((first, rest)) if first == "cache" => hand_over("cache", rest),
         Some((first, rest)) if first == "batches" => batches(rest),
         _ => hand_over("bench", &args.arguments),
@@ -53,6 +54,16 @@ fn batches(arguments: &[OsString]) -> Result<(), Failure> {
         arguments.iter().cloned().partition(|argument| argument == "--peers");
     let features: &[&str] = if peers.is_empty() { &[] } else { &["--features", "peers"] };
     hand_over_with(features, "batches", &rest)
+}
+
+/// Builds the program whose front is measured, as it is released.
+fn front(arguments: &[OsString]) -> Result<(), Failure> {
+    run(&mut cargo(["build", "--quiet", "--release", "--package", "compartment-cli"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let program = crate::root().join(target).join("release/compartment");
+    let mut all = vec![OsString::from("--program"), program.into()];
+    all.extend_from_slice(arguments);
+    hand_over("front", &all)
 }
 
 fn hand_over(verb: &str, arguments: &[OsString]) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ mod batches;
 mod bench;
 mod cache;
 mod documents;
+mod front;
 mod measure;
 mod migrate;
 mod stats;
@@ -40,6 +41,8 @@ enum Command {
     Batches(batches::BatchesArgs),
     /// Estimated bytes of databases beside exact sums, on seeded servers.
     Stats(stats::StatsArgs),
+    /// The front beside the server itself and beside twemproxy.
+    Front(front::FrontArgs),
     /// Started by `batches` as a worker.
     #[command(hide = true)]
     BatchesWorker(batches::fleet::WorkerArgs),
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Cache(args) => cache::run(&args),
         Command::Batches(args) => batches::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::Front(args) => front::run(&args),
         Command::BatchesWorker(args) => batches::fleet::work(&args),
         Command::Spin => {
             measure::awake::spin();

@@ -23,6 +23,7 @@ impl Session {
         let target = match self.places(command, &arguments) {
             Places::One(target) => target,
             Places::Nowhere(key) => return Err(nowhere(&key)),
+            Places::Refused(error) => return Err(Failed::Error(error)),
             Places::NoKeys | Places::Unclear => {
                 return self.pass_on(Some(command), self.home(), request).await;
             }

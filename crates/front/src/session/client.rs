@@ -117,9 +117,8 @@ impl Session {
         line.set_owner(Some(self.outbox.clone()));
         let (name, library, version) =
             (self.who.name.clone(), self.who.library.clone(), self.who.library_version.clone());
-        if !name.is_empty() {
-            self.ask_on(&line, &[b"CLIENT", b"SETNAME", &name]).await?;
-        }
+        // The name of the front's own connections is no program's.
+        self.ask_on(&line, &[b"CLIENT", b"SETNAME", &name]).await?;
         for (what, value) in [(b"LIB-NAME".as_slice(), library), (b"LIB-VER", version)] {
             if !value.is_empty() {
                 self.ask_on(&line, &[b"CLIENT", b"SETINFO", what, &value]).await?;

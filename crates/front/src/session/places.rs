@@ -1,7 +1,7 @@
 //! Where the keys of a request are.
 
 use super::state::Session;
-use crate::commands::{Command, Kind};
+use crate::commands::{Command, Kind, sort_patterns};
 use crate::resp::Arguments;
 use crate::route::Target;
 
@@ -16,6 +16,8 @@ pub(super) enum Places {
     Several(Vec<Target>),
     /// No route takes this key, and there is no default.
     Nowhere(Vec<u8>),
+    /// The request needs keys of several databases that it does not name; why it is refused.
+    Refused(String),
     /// They cannot be told: the server says what is wrong with the request.
     Unclear,
 }
@@ -58,6 +60,9 @@ impl Session {
         if let Some(only) = self.view.only() {
             return Places::One(only);
         }
+        if let Some(error) = self.sorts_elsewhere(command, arguments, target) {
+            return Places::Refused(error);
+        }
         let is_same = |key: &crate::commands::KeyAt| {
             self.view.route(name(key.at)).is_some_and(|other| other.database == target.database)
         };
@@ -77,5 +82,40 @@ impl Session {
             return Places::One(target);
         }
         Places::Several(targets)
+    }
+
+    /// Why SORT cannot be executed: a pattern after BY or GET is of keys in another database, which would be read as
+    /// if they were not there.
+    fn sorts_elsewhere(
+        &self,
+        command: &Command,
+        arguments: &Arguments<'_>,
+        target: Target,
+    ) -> Option<String> {
+        if !matches!(&*command.name, "sort" | "sort_ro") {
+            return None;
+        }
+        let database = |target: Target| self.config.placed(target.database);
+        // Elements are numbers or words: both stand in for what the pattern's `*` will be.
+        let elsewhere = |pattern: &[u8]| {
+            let (head, tail) = pattern.split_at(pattern.iter().position(|byte| *byte == b'*')?);
+            let end = tail.windows(2).position(|pair| pair == b"->").unwrap_or(tail.len());
+            [b"0".as_slice(), b"a"].into_iter().find_map(|element| {
+                let name = [head, element, tail.get(1..end).unwrap_or_default()].concat();
+                let other = self.view.route(&name)?;
+                (other.database != target.database).then(|| database(other).name.clone())
+            })
+        };
+        sort_patterns(arguments).find_map(|pattern| {
+            let other = elsewhere(pattern)?;
+            Some(format!(
+                "CROSSSLOT the keys of {} are in several databases: \"{}\" is in \"{}\", those of the pattern \
+                 \"{}\" are in \"{other}\"; a route that takes both keeps them in one",
+                command.name.to_uppercase(),
+                arguments.get(1).escape_ascii(),
+                database(target).name,
+                pattern.escape_ascii(),
+            ))
+        })
     }
 }

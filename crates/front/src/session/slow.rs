@@ -63,6 +63,7 @@ impl Session {
                 }
                 Places::One(target) => self.pass_on(Some(command), target, request).await,
                 Places::Nowhere(key) => Err(nowhere(&key)),
+                Places::Refused(error) => Err(Failed::Error(error)),
                 Places::Several(targets) => match command.kind {
                     Kind::Split(split) => self.split(split, command, request, &targets).await,
                     _ => self.across(command, request, &targets).await,

@@ -83,6 +83,7 @@ impl Session {
             Places::One(target) => vec![target; self.keys.len()],
             Places::Several(targets) => targets,
             Places::Nowhere(key) => return Err(nowhere(&key)),
+            Places::Refused(error) => return Err(Failed::Error(error)),
             Places::NoKeys | Places::Unclear => {
                 return self.pass_on(Some(command), self.home(), request).await;
             }
@@ -183,6 +184,7 @@ impl Session {
                 Ok(())
             }
             Places::Nowhere(key) => Err(nowhere(&key)),
+            Places::Refused(error) => Err(Failed::Error(error)),
             Places::Several(targets) => {
                 for target in &targets {
                     self.fits(*target)?;

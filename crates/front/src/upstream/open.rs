@@ -34,6 +34,9 @@ pub(crate) async fn opened(
         write::request(words.collect::<Vec<_>>(), &mut hello);
         replies += 1;
     }
+    // So that operators know whose connection it is. A user that may not say it goes without.
+    write::request([b"CLIENT".as_slice(), b"SETNAME", b"compartment:front"], &mut hello);
+    replies += 1;
     if resp == Resp::Three {
         write::request([b"HELLO".as_slice(), b"3"], &mut hello);
         replies += 1;
@@ -65,13 +68,13 @@ pub(crate) async fn opened(
         let reply = read.split_to(scanned.length);
         if let Some(error) = reply.strip_prefix(b"-") {
             let error = String::from_utf8_lossy(error).trim_end().to_owned();
-            // A program that may not, or has not logged in, gets the server's own answer to its requests.
-            if error.starts_with("NOAUTH")
-                || (*login == Login::Nobody && error.starts_with("NOPERM"))
-            {
-                return Ok(stream);
+            // A program that has not logged in gets the server's own answer to its requests; a name is not needed.
+            let is_for_the_program = *login == Login::Nobody
+                && (error.starts_with("NOAUTH") || error.starts_with("NOPERM"));
+            let is_of_the_name = error.starts_with("NOPERM") && error.contains("client");
+            if !is_for_the_program && !is_of_the_name {
+                return Err(NotOpened::Refused(error));
             }
-            return Err(NotOpened::Refused(error));
         }
         replies -= 1;
     }

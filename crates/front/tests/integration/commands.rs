@@ -210,7 +210,7 @@ fn may_differ(call: &Call, major: u32) -> bool {
         b"georadius" if call[5].to_ascii_lowercase().starts_with(b"store") => true,
         b"georadius" | b"georadiusbymember" | b"sort" => stores > 1,
         // A key without a value: the request is wrong, but the server names the keys.
-        b"mset" | b"msetnx" => call.len() % 2 == 0,
+        b"mset" | b"msetnx" => call.len().is_multiple_of(2),
         // Of no keys the server makes an error before it looks at the target.
         b"zunionstore" | b"zinterstore" | b"zdiffstore" => call[2] == b"0",
         // A call with the word twice is not valid, and what the server finds depends on where they are.

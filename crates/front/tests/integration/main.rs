@@ -8,5 +8,6 @@ mod observing;
 mod operation;
 mod promises;
 mod separation;
+mod sorting;
 mod terms;
 mod watching;
