@@ -11,6 +11,7 @@ use crate::accounting::{Accounts, BUCKETS, Tally, limit};
 use crate::commands::Flags;
 use crate::front::Config;
 use crate::observer::Observed;
+use crate::programs::ProgramFigures;
 
 /// What passed through.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -133,6 +134,8 @@ pub struct FrontFigures {
     pub databases: BTreeMap<String, DatabaseFigures>,
     /// By the route's name.
     pub routes: BTreeMap<String, Passed>,
+    /// By the programs' login and name, those with the most requests first.
+    pub programs: Vec<ProgramFigures>,
     /// The latest slow requests.
     pub slow: Vec<SlowRequest>,
     /// The servers.
@@ -265,6 +268,18 @@ impl FrontFigures {
             "Requests by the route that took them.",
             by_route.map(|(name, one)| (format!("{{route=\"{name}\"}}"), one.operations)).collect(),
         );
+        let programs = self.programs.iter();
+        metric(
+            "program_requests_total",
+            "counter",
+            "Requests by the program's login and name.",
+            programs
+                .map(|one| {
+                    let (user, name) = (escaped(&one.user), escaped(&one.name));
+                    (format!("{{user=\"{user}\",name=\"{name}\"}}"), one.requests)
+                })
+                .collect(),
+        );
         let name = "compartment_front_latency_seconds";
         let _ = writeln!(
             out,
@@ -285,4 +300,9 @@ impl FrontFigures {
         }
         out
     }
+}
+
+/// A label's value. Other names are of the configuration, which has letters and digits only.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

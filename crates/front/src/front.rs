@@ -14,6 +14,7 @@ use crate::commands::CommandTable;
 use crate::database::Database;
 use crate::observer::Observer;
 use crate::passwords::Passwords;
+use crate::programs::Programs;
 use crate::route::{DatabaseId, Router};
 use crate::upstream::Servers;
 
@@ -62,6 +63,7 @@ pub(crate) struct Front {
     config: RefCell<Arc<Config>>,
     servers: Rc<Servers>,
     accounts: Arc<Accounts>,
+    programs: Arc<Programs>,
     nobody_may: Cell<bool>,
     stopping: watch::Sender<bool>,
 }
@@ -71,11 +73,13 @@ impl Front {
         config: Arc<Config>,
         servers: Rc<Servers>,
         accounts: Arc<Accounts>,
+        programs: Arc<Programs>,
     ) -> Rc<Self> {
         Rc::new(Self {
             config: RefCell::new(config),
             servers,
             accounts,
+            programs,
             nobody_may: Cell::new(false),
             stopping: watch::Sender::new(false),
         })
@@ -117,6 +121,11 @@ impl Front {
 
     pub(crate) fn next_id(&self) -> u64 {
         NEXT_ID.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What each program has sent.
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.programs
     }
 
     /// Whether the servers answer programs that have not logged in.

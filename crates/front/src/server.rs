@@ -17,6 +17,7 @@ use crate::figures::{FrontFigures, ServerFigures};
 use crate::front::Config;
 use crate::listen::Listener;
 use crate::passwords::Passwords;
+use crate::programs::Programs;
 use crate::route::Router;
 use crate::socket::Incoming;
 use crate::table::read_table;
@@ -67,6 +68,7 @@ struct Shared {
     away: Arc<Away>,
     orders: Vec<UnboundedSender<Order>>,
     accounts: Vec<Arc<Accounts>>,
+    programs: Arc<Programs>,
     clients: Arc<AtomicUsize>,
 }
 
@@ -137,7 +139,7 @@ impl FrontServer {
             );
         }
         let clients = Arc::new(AtomicUsize::new(0));
-        let away = Arc::new(Away::default());
+        let (away, programs) = (Arc::new(Away::default()), Arc::new(Programs::default()));
         let (mut orders, mut accounts, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..settings.threads.max(1) {
             let (sender, receiver) = unbounded_channel();
@@ -151,6 +153,7 @@ impl FrontServer {
                 config: Arc::clone(&config),
                 servers: servers.clone(),
                 accounts: Arc::clone(&own),
+                programs: Arc::clone(&programs),
                 away: Arc::clone(&away),
                 clients: Arc::clone(&clients),
             };
@@ -164,6 +167,7 @@ impl FrontServer {
             away,
             orders,
             accounts,
+            programs,
             clients: Arc::clone(&clients),
         };
         Ok(Self { listeners, handle: FrontHandle { shared: Arc::new(shared) }, threads, clients })
@@ -271,6 +275,7 @@ impl FrontHandle {
                 is_away: self.shared.away.has(name),
             })
             .collect();
+        figures.programs = self.shared.programs.figures();
         figures.observed = config.observer.as_ref().map(crate::observer::Observer::observed);
         figures
     }

@@ -11,6 +11,7 @@ use tokio::task::LocalSet;
 
 use crate::accounting::Accounts;
 use crate::front::{Config, Front};
+use crate::programs::Programs;
 use crate::session::Session;
 use crate::socket::Incoming;
 use crate::upstream::{Away, Servers};
@@ -34,6 +35,7 @@ pub(crate) struct Start {
     pub(crate) config: Arc<Config>,
     pub(crate) servers: Vec<(String, RedisConfig)>,
     pub(crate) accounts: Arc<Accounts>,
+    pub(crate) programs: Arc<Programs>,
     /// Which servers cannot be reached.
     pub(crate) away: Arc<Away>,
     /// How many programs are connected, over all threads.
@@ -44,11 +46,11 @@ pub(crate) struct Start {
 pub(crate) fn serve(start: Start, mut orders: UnboundedReceiver<Order>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
-    let Start { config, servers, accounts, away, clients } = start;
+    let Start { config, servers, accounts, programs, away, clients } = start;
     local.block_on(&runtime, async move {
         let max_output = usize::try_from(config.settings.max_output).unwrap_or(usize::MAX);
         let servers = Servers::new(servers, Arc::clone(&accounts), away, max_output);
-        let front = Front::new(config, Rc::clone(&servers), accounts);
+        let front = Front::new(config, Rc::clone(&servers), accounts, programs);
         while let Some(order) = orders.recv().await {
             match order {
                 Order::Serve(incoming) => {

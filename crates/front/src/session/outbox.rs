@@ -37,6 +37,8 @@ struct Inner {
     skips_next: bool,
     follows_server: bool,
     end: Option<End>,
+    /// Bytes that the program has taken since they were counted.
+    taken: u64,
     waker: Option<Waker>,
     /// The connection that waits until the program has taken bytes.
     reader: Option<Waker>,
@@ -205,6 +207,11 @@ impl Outbox {
         self.inner.borrow().end
     }
 
+    /// Bytes that the program has taken since this was asked last.
+    pub(crate) fn taken(&self) -> u64 {
+        std::mem::take(&mut self.inner.borrow_mut().taken)
+    }
+
     /// Gives bytes to `write`, as long as there are some and it takes them. Ready when everything is written.
     pub(crate) fn poll_write<E>(
         &self,
@@ -217,6 +224,7 @@ impl Outbox {
             match write(context, &inner.out) {
                 Poll::Ready(Ok(written)) => {
                     bytes::Buf::advance(&mut inner.out, written);
+                    inner.taken += written as u64;
                     if let Some(reader) = inner.reader.take() {
                         reader.wake();
                     }

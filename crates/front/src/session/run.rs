@@ -177,7 +177,7 @@ impl Session {
 
     /// Executes requests up to one that stops; returns the bytes of those that are done.
     fn execute(&mut self, bytes: &[u8]) -> (usize, Stop) {
-        let mut at = 0;
+        let (mut at, mut requests) = (0, 0);
         // The parser is lent out, since its arguments are used while the session changes.
         let mut parser = std::mem::replace(&mut self.parser, RequestParser::new(0));
         let stop = loop {
@@ -196,6 +196,7 @@ impl Session {
             let arguments = parser.arguments(rest);
             let frame = parser.frame(rest);
             self.holds_large = false;
+            requests += 1;
             if arguments.is_empty() {
                 at += length;
                 continue;
@@ -212,6 +213,10 @@ impl Session {
             }
         };
         self.parser = parser;
+        // One that waits is read, and counted, once more.
+        requests -= u64::from(matches!(stop, Stop::Wait(_)));
+        self.tally.sent(requests, at as u64);
+        self.tally.took(self.outbox.taken());
         (at, stop)
     }
 

@@ -13,6 +13,7 @@ use super::outbox::Outbox;
 use super::who::Who;
 use crate::commands::KeyAt;
 use crate::front::{Config, Front};
+use crate::programs::ProgramTally;
 use crate::resp::request::RequestParser;
 use crate::route::View;
 use crate::upstream::{Line, LineKey};
@@ -36,6 +37,8 @@ pub(crate) struct Session {
     pub(super) keys: Vec<KeyAt>,
     pub(super) who: Who,
     pub(super) view: Arc<View>,
+    /// Where its requests are counted.
+    pub(super) tally: Arc<ProgramTally>,
     /// The shared connections to each database that was used: for requests, then for scripts.
     pub(super) lanes: Vec<Option<Rc<Line>>>,
     /// Where the last write went, and its number.
@@ -59,6 +62,8 @@ impl Session {
         let who = Who::new(front.next_id(), &config);
         let view = config.router.view(&who.program())?;
         let outbox = Rc::new(Outbox::default());
+        let tally = front.programs().of(&who.user, &who.name);
+        tally.joins();
         let mut session = Self {
             front: Rc::clone(front),
             parser: RequestParser::new(config.settings.max_request),
@@ -69,6 +74,7 @@ impl Session {
             keys: Vec::new(),
             who,
             view,
+            tally,
             lanes: Vec::new(),
             last_write: None,
             last_script: None,
@@ -87,6 +93,11 @@ impl Session {
         let Some(view) = self.config.router.view(&self.who.program()) else { return false };
         self.view = view;
         self.viewed();
+        let tally = self.front.programs().of(&self.who.user, &self.who.name);
+        if !Arc::ptr_eq(&tally, &self.tally) {
+            tally.joins();
+            std::mem::replace(&mut self.tally, tally).leaves();
+        }
         true
     }
 
@@ -128,6 +139,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.tally.took(self.outbox.taken());
+        self.tally.leaves();
         if let Some(own) = self.own.take() {
             own.line.close();
         }

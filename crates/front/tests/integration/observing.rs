@@ -65,7 +65,9 @@ fn everything_that_passes_is_counted() {
              SET page:1 b -> OK
              HSET page:2 f v -> 1
              SET x 1 EX 50 -> OK
-             BLPOP job:l 0.01 -> (nil)",
+             BLPOP job:l 0.01 -> (nil)
+             CLIENT SETNAME web\"1 -> OK
+             PING -> PONG",
         )
         .await;
         let figures = front.handle.figures();
@@ -78,6 +80,13 @@ fn everything_that_passes_is_counted() {
         assert_eq!(figures.databases["rest"].with_life, 1);
         assert_eq!(figures.routes["jobs"].operations, 6);
         assert_eq!(figures.clients, 1);
+        let programs: Vec<(&str, u64, u64)> = figures
+            .programs
+            .iter()
+            .map(|one| (one.name.as_str(), one.requests, one.connected))
+            .collect();
+        assert_eq!(programs, [("", 10, 0), ("web\"1", 1, 1)]);
+        assert!(figures.programs[0].bytes_in > 300 && figures.programs[0].bytes_out > 30);
         assert!(jobs.passed.percentile(0.5).is_some());
         assert!(figures.slow.iter().any(|slow| slow.command == "blpop" && slow.micros >= 10_000));
         let text = figures.prometheus();
@@ -86,6 +95,7 @@ fn everything_that_passes_is_counted() {
                 "compartment_front_operations_total{database=\"jobs\",command=\"get\"} 2\n"
             )
         );
+        assert!(text.contains("program_requests_total{user=\"default\",name=\"web\\\"1\"} 1\n"));
         assert!(text.contains("compartment_front_latency_seconds_count{database=\"jobs\"} 6\n"));
         front.stop().await;
     });
