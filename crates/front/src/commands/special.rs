@@ -19,6 +19,8 @@ pub(super) enum Special {
     SortReadOnly,
     /// `MSET` and `MSETNX`: a key without a value makes the request wrong, and none of it is executed.
     Pairs,
+    /// `DEBUG` with a subcommand that looks at keys. No server describes them.
+    Debug,
     /// `MIGRATE`: one key, or those after `KEYS`.
     Migrate,
 }
@@ -33,6 +35,7 @@ impl Special {
             "sort" => Self::Sort,
             "sort_ro" => Self::SortReadOnly,
             "mset" | "msetnx" => Self::Pairs,
+            "debug" => Self::Debug,
             "migrate" => Self::Migrate,
             _ => return None,
         })
@@ -78,6 +81,7 @@ impl Special {
                     may_insert: true,
                 }));
             }
+            Self::Debug => debugged(arguments, keys),
             Self::Migrate => migrated(arguments, keys)?,
         }
         Ok(())
@@ -87,8 +91,22 @@ impl Special {
 /// The first argument, which is only read.
 const READ: KeyAt = KeyAt { at: 1, access: Access::Read, may_insert: false };
 
+/// The subcommands of `DEBUG` that look at keys.
+const LOOKING: &[&[u8]] =
+    &[b"object", b"digest-value", b"listpack", b"ziplist", b"quicklist", b"sdslen", b"htstats-key"];
+
 fn is_any(argument: &[u8], words: &[&[u8]]) -> bool {
     words.iter().any(|word| argument.eq_ignore_ascii_case(word))
+}
+
+fn debugged(arguments: &Arguments<'_>, keys: &mut Vec<KeyAt>) {
+    let name = arguments.get(1);
+    if is_any(name, LOOKING) {
+        // Digests are of several keys.
+        let most = if name.eq_ignore_ascii_case(b"digest-value") { arguments.len() } else { 3 };
+        let places = (2..arguments.len().min(most)).filter_map(|at| u32::try_from(at).ok());
+        keys.extend(places.map(|at| KeyAt { at, ..READ }));
+    }
 }
 
 /// How many arguments belong to an option of the list.

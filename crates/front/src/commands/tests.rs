@@ -95,6 +95,7 @@ fn table() -> CommandTable {
                 entry("config|set", -4, "admin", vec![], vec![]),
             ],
         ),
+        entry("debug", -2, "admin", vec![], vec![]),
         entry("spublish", 3, "pubsub", vec![range("not_key", 1, 0)], vec![]),
         entry("mod.set", -3, "write denyoom module", vec![range("RW update insert", 1, 0)], vec![]),
         entry("mod.wait", -3, "write module blocking", vec![range("RW", 1, 0)], vec![]),
@@ -213,6 +214,16 @@ fn options_of_sort_are_told_from_their_values() {
         ["w_*", "o_*->f"]
     );
     assert_eq!(patterns("sort a BY nosort GET"), Vec::<String>::new());
+}
+
+#[test]
+fn debug_looks_at_keys_that_no_server_describes() {
+    let read = |at| (at, Access::Read, false);
+    assert_eq!(keys("debug OBJECT a"), Ok(vec![read(2)]));
+    assert_eq!(keys("debug listpack a 1"), Ok(vec![read(2)]));
+    assert_eq!(keys("debug digest-value a b"), Ok(vec![read(2), read(3)]));
+    assert_eq!(keys("debug sleep 1"), Ok(vec![]));
+    assert_eq!(kind("debug object a"), Kind::Refused);
 }
 
 #[test]

@@ -27,6 +27,8 @@ struct Inner {
     slots: VecDeque<Slot>,
     /// Messages that came while a reply was written in part.
     late: BytesMut,
+    /// Whether messages wait until the session has made a reply of what its server has said.
+    holds_messages: bool,
     /// Whether part of the first reply is in `out`.
     is_within: bool,
     /// Whether the replies to the requests from now on are dropped: `CLIENT REPLY OFF`.
@@ -129,12 +131,28 @@ impl Outbox {
     /// A message that is no reply: of a channel, or that a key has changed.
     pub(crate) fn push(&self, bytes: &[u8]) {
         let inner = &mut *self.inner.borrow_mut();
-        if inner.is_within {
+        if inner.is_within || inner.holds_messages {
             inner.late.extend_from_slice(bytes);
         } else {
             inner.out.extend_from_slice(bytes);
         }
         inner.wake();
+    }
+
+    /// Messages that come from now on come after the reply that the session is about to make: a server sends them in
+    /// this order.
+    pub(crate) fn hold_messages(&self) {
+        self.inner.borrow_mut().holds_messages = true;
+    }
+
+    /// The reply is made.
+    pub(crate) fn release_messages(&self) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.holds_messages = false;
+        if !inner.is_within && !inner.late.is_empty() {
+            inner.add_late();
+            inner.wake();
+        }
     }
 
     /// How many replies are not whole.
@@ -238,11 +256,15 @@ impl Outbox {
 }
 
 impl Inner {
+    fn add_late(&mut self) {
+        self.out.extend_from_slice(&self.late);
+        self.late = BytesMut::new();
+    }
+
     /// Takes on the replies that are whole, or begun, and whose turn it is now.
     fn advance(&mut self) {
-        if !self.late.is_empty() {
-            self.out.extend_from_slice(&self.late);
-            self.late = BytesMut::new();
+        if !self.late.is_empty() && !self.holds_messages {
+            self.add_late();
         }
         while let Some(slot) = self.slots.front_mut() {
             let bytes = std::mem::take(&mut slot.bytes);

@@ -48,6 +48,7 @@ impl Session {
 
     /// Waits until every reply is whole.
     pub(super) async fn settle(&mut self) -> Result<(), Gone> {
+        self.outbox.release_messages();
         let outbox = self.outbox.clone();
         self.wait(std::future::poll_fn(|context| {
             outbox.note_answers(context);

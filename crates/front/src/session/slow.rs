@@ -17,10 +17,12 @@ impl Session {
     pub(super) async fn slow(&mut self, request: &Request) -> Result<(), Gone> {
         let done = self.steps(request).await;
         self.release_own();
-        match done {
+        let told = match done {
             Ok(()) => Ok(()),
             Err(failed) => self.tell(failed),
-        }
+        };
+        self.outbox.release_messages();
+        told
     }
 
     async fn steps(&mut self, request: &Request) -> Result<(), Failed> {

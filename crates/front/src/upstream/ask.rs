@@ -34,6 +34,10 @@ impl Gather for Cell {
         self.settle(Ok(Bytes::copy_from_slice(reply)));
     }
 
+    fn is_before_messages(&self) -> bool {
+        true
+    }
+
     fn lost(&self, _: u32, lost: &Lost) {
         self.settle(Err(lost.clone()));
     }

@@ -16,6 +16,11 @@ pub(crate) trait Gather: std::fmt::Debug {
     /// The whole reply to part `part`.
     fn reply(&self, part: u32, reply: &[u8]);
 
+    /// Whether somebody makes a program's reply of it after this, so that messages that come now come later than that.
+    fn is_before_messages(&self) -> bool {
+        false
+    }
+
     /// There will be none.
     fn lost(&self, part: u32, lost: &Lost);
 }

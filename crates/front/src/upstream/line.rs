@@ -328,6 +328,12 @@ impl Line {
         if let Some(about) = about {
             self.accounts.replied(about, inner.reply(), now);
         }
+        if let To::Gather { gather, .. } = &to
+            && let Some(owner) = &inner.owner
+            && gather.is_before_messages()
+        {
+            owner.hold_messages();
+        }
         drop(borrowed);
         if let To::Gather { gather, part } = to {
             gather.reply(part, reply);

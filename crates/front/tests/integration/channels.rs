@@ -137,3 +137,24 @@ fn subscriptions_are_counted_as_the_program_knows_them() {
         front.stop().await;
     });
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_transaction_is_answered_before_it_is_told_what_it_has_changed() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let front = Front::before(&server).await;
+        for _ in 0..50 {
+            let mut program = TcpStream::connect(("127.0.0.1", front.port)).await.unwrap();
+            say(&mut program, "HELLO 3", "modules\r\n*0\r\n").await;
+            say(&mut program, "CLIENT TRACKING ON", "+OK\r\n").await;
+            say(&mut program, "SET job:1 1", "+OK\r\n").await;
+            say(&mut program, "GET job:1", "\r\n1\r\n").await;
+            say(&mut program, "MULTI", "+OK\r\n").await;
+            say(&mut program, "INCR job:1", "+QUEUED\r\n").await;
+            let told = say(&mut program, "EXEC", "job:1\r\n").await;
+            assert_eq!(told, "*1\r\n:2\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$5\r\njob:1\r\n");
+        }
+        front.stop().await;
+    });
+}
