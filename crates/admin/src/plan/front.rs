@@ -209,6 +209,13 @@ impl<'a> Draft<'a> {
         }
         if self.near.contains(&contract.name) {
             self.bring(contract, globs);
+            if has_scripts(&group.producer) && contract.placement != self.home.placement {
+                self.notes.push(format!(
+                    "{}: its scripts use keys that they do not name, and a request brings only those that it names: \
+                     stop its programs, move its keys with `compartment migrate`, and start them on the front",
+                    group.name
+                ));
+            }
         } else {
             self.notes.push(format!(
                 "{} is on another server, where the front finds no key of {} that has not moved: move them with \

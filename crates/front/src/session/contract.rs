@@ -170,11 +170,14 @@ impl Session {
             FrontContract::Refuse if command.flags.has(Flags::NOSCRIPT) => {}
             _ => {
                 let count = written.len().to_string();
+                // These leave no life, whatever there was.
+                let takes = life == Life::Without || matches!(&*command.name, "mset" | "getset");
+                let takes = if takes { b"1".as_slice() } else { b"0" };
                 let head = [b"EVAL".as_slice(), WITH_LIFE.as_bytes(), count.as_bytes()];
                 let words: Vec<&[u8]> = head
                     .into_iter()
                     .chain(written)
-                    .chain([database.name.as_bytes()])
+                    .chain([database.name.as_bytes(), takes])
                     .chain(arguments.iter())
                     .collect();
                 frames.request = frame(&words);

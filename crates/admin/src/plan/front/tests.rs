@@ -81,6 +81,7 @@ fn each_group_that_moves_has_a_route_and_brings_its_keys() {
     assert_eq!(previous("queues").unwrap().patterns, ["bull:*", "page:*"]);
     assert_eq!((previous("away"), previous("main")), (None, None));
     assert!(draft.notes.iter().any(|note| note.contains("away is on another server")), "{draft:?}");
+    assert!(draft.notes.iter().any(|note| note.starts_with("bullmq: its scripts")), "{draft:?}");
     assert!(!draft.text.contains("s3cret"), "{}", draft.text);
 }
 
