@@ -1,10 +1,13 @@
 //! What is queued in a transaction, and the reply to EXEC as the program expects it.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::BytesMut;
 
 use super::joint::Joint;
+use super::outbox::Outbox;
+use crate::resp::scanner::elements;
 use crate::resp::write;
 use crate::upstream::{Gather, Lost};
 
@@ -44,8 +47,40 @@ impl Gather for Swallow {
     fn lost(&self, _: u32, _: &Lost) {}
 }
 
+/// Takes the reply to EXEC, and gives the program what it expects.
+#[derive(Debug)]
+pub(super) struct Executing {
+    steps: Vec<Step>,
+    outbox: Rc<Outbox>,
+    number: u64,
+    was_executed: Cell<bool>,
+}
+
+impl Executing {
+    pub(super) fn new(steps: Vec<Step>, outbox: Rc<Outbox>, number: u64) -> Self {
+        Self { steps, outbox, number, was_executed: Cell::new(false) }
+    }
+
+    /// Whether the server has executed the transaction.
+    pub(super) fn was_executed(&self) -> bool {
+        self.was_executed.get()
+    }
+}
+
+impl Gather for Executing {
+    fn reply(&self, _: u32, reply: &[u8]) {
+        let shown = elements(reply).map(|elements| shown(&self.steps, &elements));
+        self.was_executed.set(shown.is_some());
+        self.outbox.add(self.number, shown.as_deref().unwrap_or(reply), true);
+    }
+
+    fn lost(&self, _: u32, lost: &Lost) {
+        self.outbox.lose(self.number, lost);
+    }
+}
+
 /// The reply to EXEC as the program expects it: without the replies to what the front queued.
-pub(super) fn shown(steps: &[Step], elements: &[&[u8]]) -> BytesMut {
+fn shown(steps: &[Step], elements: &[&[u8]]) -> BytesMut {
     let count = steps.iter().filter(|step| matches!(step, Step::Shown | Step::Parts(_))).count();
     let mut reply = BytesMut::new();
     write::array(count, &mut reply);

@@ -7,15 +7,14 @@ use bytes::{Bytes, BytesMut};
 use super::connection::out_of_range;
 use super::failed::Failed;
 use super::places::Places;
-use super::queued::{Step, Swallow, Transaction, shown};
+use super::queued::{Executing, Step, Swallow, Transaction};
 use super::slow::{nowhere, refusal};
 use super::state::Session;
 use crate::commands::{self, Command, Connection, Kind};
 use crate::resp::request::Request;
-use crate::resp::scanner::elements;
 use crate::resp::{Arguments, write};
 use crate::route::Target;
-use crate::upstream::To;
+use crate::upstream::{Gather, To};
 
 use super::frames::Around;
 use super::joint::{Joint, Part};
@@ -125,7 +124,7 @@ impl Session {
                     return Err(Failed::Gone);
                 };
                 let reply = self.ask_frame(&line, request.frame()).await?;
-                self.end_transaction(None);
+                self.end_transaction();
                 self.outbox.answer(&reply);
                 return Ok(());
             }
@@ -299,34 +298,41 @@ impl Session {
         let line = Rc::clone(&own.line);
         if own.transaction.as_ref().is_some_and(|transaction| transaction.is_refused) {
             self.ask_on(&line, &[b"DISCARD"]).await?;
-            self.end_transaction(None);
+            self.end_transaction();
             return Err(Failed::Error(
                 "EXECABORT Transaction discarded because of previous errors.".to_owned(),
             ));
         }
-        let reply = self.ask_frame(&line, request.frame()).await?;
         let Some(transaction) = self.own.as_mut().and_then(|own| own.transaction.take()) else {
             return Err(Failed::Gone);
         };
-        let shown = elements(&reply).map(|elements| shown(&transaction.steps, &elements));
-        self.end_transaction(shown.is_some().then_some(transaction));
-        self.outbox.answer(shown.as_deref().unwrap_or(&reply));
+        // The reply is written where it arrives: what the transaction invalidates is told right after it.
+        let number = self.outbox.expect();
+        let executing =
+            Rc::new(Executing::new(transaction.steps.clone(), self.outbox.clone(), number));
+        let gather: Rc<dyn Gather> = executing.clone();
+        line.send(request.frame(), To::Gather { gather, part: 0 }, None);
+        self.settle().await?;
+        self.ended(&transaction, executing.was_executed());
         Ok(())
     }
 
-    /// The connection is as it was before MULTI; with a transaction that was executed, at the index where that ended.
-    fn end_transaction(&mut self, executed: Option<Transaction>) {
+    /// The transaction was not executed.
+    fn end_transaction(&mut self) {
+        if let Some(dropped) = self.own.as_mut().and_then(|own| own.transaction.take()) {
+            self.ended(&dropped, false);
+        }
+    }
+
+    /// The connection is as it was before MULTI; after a transaction that was executed, at the index where that ended.
+    fn ended(&mut self, transaction: &Transaction, was_executed: bool) {
         let Some(own) = &mut self.own else { return };
         own.holds.watches = false;
-        let dropped = own.transaction.take();
-        match executed {
-            Some(executed) => own.index = executed.index.unwrap_or(own.index),
-            None => {
-                if let Some(before) = dropped.and_then(|dropped| dropped.select_before) {
-                    self.who.select = before;
-                    self.look_again();
-                }
-            }
+        if was_executed {
+            own.index = transaction.index.unwrap_or(own.index);
+        } else if let Some(before) = transaction.select_before {
+            self.who.select = before;
+            self.look_again();
         }
     }
 }
