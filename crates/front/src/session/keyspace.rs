@@ -159,6 +159,17 @@ impl Session {
     }
 
     /// INFO of the home server, whose keyspace is that of all databases of the program together.
+    /// Asks a server about itself: on the program's own connection, where it has one, since a shared one may be held up
+    /// by what others wait for.
+    async fn ask_server(&mut self, target: Target, words: &[&[u8]]) -> Result<Bytes, Failed> {
+        let server = self.config.placed(target.database).server;
+        let own = self.own.as_ref().filter(|own| own.server == server);
+        match own.map(|own| std::rc::Rc::clone(&own.line)) {
+            Some(line) => self.ask_on(&line, words).await,
+            None => self.ask_at(target, words).await,
+        }
+    }
+
     async fn info(
         &mut self,
         command: &Command,
@@ -168,7 +179,7 @@ impl Session {
         self.settle().await?;
         let words: Vec<&[u8]> = request.arguments().iter().collect();
         let home = self.home();
-        let reply = self.ask_at(home, &words).await?;
+        let reply = self.ask_server(home, &words).await?;
         self.note_reply(command, home, request.frame(), &reply);
         let Some(text) = Tree::parse(&reply)
             .ok()
@@ -193,7 +204,7 @@ impl Session {
             let text = match known {
                 Some(text) => text,
                 None => {
-                    let reply = self.ask_at(*space, &[b"INFO", b"keyspace"]).await?;
+                    let reply = self.ask_server(*space, &[b"INFO", b"keyspace"]).await?;
                     let text = Tree::parse(&reply).ok().flatten();
                     let text = text
                         .and_then(|(tree, _)| tree.text().map(<[u8]>::to_vec))
