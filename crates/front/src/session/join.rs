@@ -22,6 +22,7 @@ impl Session {
             return Err(Failed::Gone);
         };
         line.set_raw();
+        self.outbox.release_messages();
         line.send_bytes(request.frame());
         line.send_bytes(&std::mem::take(&mut self.buffer));
         let (socket, mut buffer) = (self.socket.clone(), BytesMut::new());
