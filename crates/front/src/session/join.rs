@@ -21,6 +21,7 @@ impl Session {
         let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
             return Err(Failed::Gone);
         };
+        self.outbox.release_messages();
         line.set_raw();
         line.send_bytes(request.frame());
         line.send_bytes(&std::mem::take(&mut self.buffer));
