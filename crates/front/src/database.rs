@@ -73,6 +73,18 @@ impl Database {
         })
     }
 
+    /// The previous place of this one, as a place that requests can be sent to.
+    pub(crate) fn old_place(&self) -> Option<Self> {
+        let previous = self.previous.as_ref()?;
+        Some(Self {
+            name: format!("{}, before it moved", self.name),
+            index: previous.index,
+            kind: DatabaseKind::Durable,
+            previous: None,
+            ..self.clone()
+        })
+    }
+
     /// Whether keys that are written without a life need one.
     pub(crate) fn needs_life(&self) -> bool {
         self.kind.requires_ttl()

@@ -42,8 +42,27 @@ impl Config {
     ) -> Result<Self> {
         let databases =
             router.databases().iter().map(|contract| Database::new(contract, map, servers));
-        let databases = databases.collect::<Result<Vec<_>>>()?;
+        let mut databases = databases.collect::<Result<Vec<_>>>()?;
+        // Keys that have not moved are asked for in their old place, which may be no database of the map.
+        for at in 0..databases.len() {
+            let Some(old) = databases[at].old_place() else { continue };
+            let is_known =
+                databases.iter().any(|one| (one.server, one.index) == (old.server, old.index));
+            if !is_known {
+                databases.push(old);
+            }
+        }
         Ok(Self { settings: map.front().clone(), router, table, passwords, observer, databases })
+    }
+
+    /// The place from which keys of a database still come.
+    pub(crate) fn old_place(&self, id: DatabaseId) -> Option<DatabaseId> {
+        let old = self.placed(id).old_place()?;
+        let at = self
+            .databases
+            .iter()
+            .position(|one| (one.server, one.index) == (old.server, old.index));
+        at.and_then(|at| u16::try_from(at).ok()).map(DatabaseId::new)
     }
 
     /// A database, by its number.

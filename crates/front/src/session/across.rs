@@ -152,12 +152,16 @@ impl Session {
             targets.get(at).map_or("", |target| self.config.placed(target.database).name.as_str())
         };
         let shared: usize = first.iter().zip(second).take_while(|(a, b)| a == b).count();
-        let (pattern, other) =
-            (first[..shared].escape_ascii().to_string(), other.unwrap_or_default());
+        let other = other.unwrap_or_default();
+        // A pattern that takes every key would be no help.
+        let pattern = match first[..shared].escape_ascii().to_string() {
+            shared if shared.is_empty() => "…".to_owned(),
+            shared => format!("\"{shared}*\""),
+        };
         let command = command.name.replace('|', " ").to_uppercase();
         Failed::Error(format!(
             "CROSSSLOT the keys of {command} are in several databases: \"{}\" is in \"{}\", \"{}\" is in \"{}\"; a \
-             route with together = [\"{pattern}*\"] keeps them in one",
+             route with together = [{pattern}] keeps them in one",
             first.escape_ascii(),
             name(0),
             second.escape_ascii(),

@@ -17,17 +17,20 @@ use crate::route::Target;
 const CURSORS: u64 = 1 << 53;
 
 impl Session {
-    /// The databases of the program, one for each index of a server.
+    /// The databases of the program, one for each index of a server, and the places from which their keys still come.
     fn spaces(&self) -> Vec<Target> {
         let mut spaces: Vec<Target> = Vec::new();
-        for database in self.view.databases() {
-            let placed = self.config.placed(*database);
+        let own = self.view.databases().iter().copied();
+        let old =
+            self.view.databases().iter().filter_map(|database| self.config.old_place(*database));
+        for database in own.chain(old) {
+            let placed = self.config.placed(database);
             let is_known = spaces.iter().any(|known| {
                 let known = self.config.placed(known.database);
                 (known.server, known.index) == (placed.server, placed.index)
             });
             if !is_known {
-                spaces.push(Target { database: *database, route: NO_ROUTE });
+                spaces.push(Target { database, route: NO_ROUTE });
             }
         }
         spaces

@@ -360,7 +360,9 @@ fn a_living_database_is_separated_without_a_stop() {
         let mut program = front.connect().await;
         talk(
             &mut program,
-            "GET job:1 -> old
+            "DBSIZE -> 4
+             KEYS job:l -> [job:l]
+             GET job:1 -> old
              APPEND job:2 er -> 5
              LPOP job:l -> 1
              BLPOP job:l 1 -> [job:l 2]

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use compartment::Databases;
+use compartment::database_map::Role;
 use compartment_front::{FrontHandle, Passed};
 
+use crate::commands::operations;
 use crate::commands::publishing::Publishing;
-use crate::commands::{batch, operations};
 use crate::screen;
 use crate::settings::Settings;
 
@@ -23,8 +24,12 @@ pub(super) struct Traffic {
 
 impl Traffic {
     pub(super) async fn open(settings: &Settings, front: FrontHandle) -> Self {
+        let metrics = settings.map.roles().database(Role::Metrics);
+        if settings.map.database(metrics).is_none() {
+            return Self { front, open: None, said: BTreeMap::new() };
+        }
         let opened = async {
-            let databases = batch::open(&operations::of_work(settings, None)?).await?;
+            let databases = operations::of_work(settings, None)?.databases().await?;
             let publishing = Publishing::start(&databases);
             Ok::<_, crate::exit_code::CliError>((databases, publishing))
         };

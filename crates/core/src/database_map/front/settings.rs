@@ -26,7 +26,7 @@ pub struct FrontSettings {
     pub tls: Option<FrontTls>,
     /// The most programs that are connected at once.
     pub clients: u32,
-    /// The longest request, in bytes.
+    /// The longest argument of a request, in bytes.
     pub max_request: u64,
     /// The most bytes of replies that one client has not taken yet. A client above it is disconnected.
     pub max_output: u64,
