@@ -23,6 +23,7 @@ impl Session {
         };
         self.outbox.release_messages();
         line.set_raw();
+        self.outbox.release_messages();
         line.send_bytes(request.frame());
         line.send_bytes(&std::mem::take(&mut self.buffer));
         let (socket, mut buffer) = (self.socket.clone(), BytesMut::new());
