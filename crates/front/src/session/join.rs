@@ -21,7 +21,6 @@ impl Session {
         let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
             return Err(Failed::Gone);
         };
-        self.outbox.release_messages();
         line.set_raw();
         self.outbox.release_messages();
         line.send_bytes(request.frame());
