@@ -6,7 +6,7 @@ use compartment_testkit::{TestRedis, run_test};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::fixture::{Front, talk};
+use crate::fixture::{Front, map, talk};
 
 /// Sends a line, and reads until the bytes that came end with `end`.
 async fn say(stream: &mut TcpStream, line: &str, end: &str) -> String {
@@ -155,6 +155,25 @@ fn a_transaction_is_answered_before_it_is_told_what_it_has_changed() {
             let told = say(&mut program, "EXEC", "job:1\r\n").await;
             assert_eq!(told, "*1\r\n:2\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$5\r\njob:1\r\n");
         }
+        front.stop().await;
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_replica_is_given_the_stream_of_the_server() {
+    run_test(async {
+        let server = TestRedis::builder().config("repl-diskless-sync-delay", "0").start().await;
+        let front = Front::of(&map(&server.url(), "allow = [\"sync\"]", "")).await;
+        let mut writer = front.connect().await;
+        // A request before it, so that the connection has a past.
+        let mut replica = TcpStream::connect(("127.0.0.1", front.port)).await.unwrap();
+        say(&mut replica, "PING", "+PONG\r\n").await;
+        say(&mut replica, "SYNC", "REDIS0").await;
+        talk(&mut writer, "SET job:1 written -> OK").await;
+        until(&mut replica, "written\r\n").await;
+        talk(&mut writer, "SET page:1 again EX 100 -> OK").await;
+        until(&mut replica, "again\r\n").await;
         front.stop().await;
     });
 }
