@@ -1,8 +1,9 @@
 //! What passed through: operations, bytes, hits, latencies and errors, by database, command and route.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::route::{DatabaseId, RouteId};
@@ -11,15 +12,56 @@ use crate::route::{DatabaseId, RouteId};
 pub(crate) const BUCKETS: usize = 21;
 const FIRST: u64 = 16;
 
-/// Which request a reply is about, for the accounts.
+/// Accounts as one thread holds them: each request on its way does, and another hold costs no bus lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Book(Rc<Held>);
+
+#[derive(Debug)]
+struct Held(Arc<Accounts>);
+
+impl Book {
+    pub(crate) fn new(accounts: Arc<Accounts>) -> Self {
+        Self(Rc::new(Held(accounts)))
+    }
+}
+
+impl std::ops::Deref for Book {
+    type Target = Accounts;
+
+    fn deref(&self) -> &Accounts {
+        &self.0.0
+    }
+}
+
+/// What a request is counted under. The numbers are those of one configuration.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct About {
+pub(crate) struct Subject {
     pub(crate) command: u16,
     pub(crate) database: DatabaseId,
     pub(crate) route: RouteId,
+}
+
+/// A request that is to be counted when its reply comes.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    pub(crate) subject: Subject,
     /// Bytes of the request.
     pub(crate) bytes: u32,
     pub(crate) since: Instant,
+    /// The accounts of the configuration by which it was sent.
+    pub(crate) accounts: Book,
+}
+
+impl About {
+    /// Its reply came.
+    pub(crate) fn replied(&self, reply: Replied, now: Instant) {
+        self.accounts.replied(self, reply, now);
+    }
+
+    /// No reply comes.
+    pub(crate) fn lost(&self) {
+        self.accounts.lost(self.subject);
+    }
 }
 
 /// A reply, as far as it is counted.
@@ -78,7 +120,7 @@ pub(crate) struct Accounts {
 /// A request that took long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slow {
-    pub(crate) about: About,
+    pub(crate) subject: Subject,
     pub(crate) micros: u64,
     /// Milliseconds since 1970.
     pub(crate) at_ms: u64,
@@ -101,20 +143,21 @@ impl Accounts {
         }
     }
 
-    fn cell(&self, about: About) -> Option<&Tally> {
-        let row = self.cells.get(about.database.position()).or_else(|| self.cells.last())?;
-        let cell = row.get(usize::from(about.command)).or_else(|| row.last())?;
+    fn cell(&self, subject: Subject) -> Option<&Tally> {
+        let row = self.cells.get(subject.database.position()).or_else(|| self.cells.last())?;
+        let cell = row.get(usize::from(subject.command)).or_else(|| row.last())?;
         Some(cell.get_or_init(Box::default))
     }
 
-    pub(crate) fn replied(&self, about: About, reply: Replied, now: Instant) {
+    fn replied(&self, about: &About, reply: Replied, now: Instant) {
+        let subject = about.subject;
         let took = now.saturating_duration_since(about.since);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         if micros > self.slow_after {
-            self.keep(about, micros);
+            self.keep(subject, micros);
         }
-        let route = self.routes.get(about.route.position()).or_else(|| self.routes.last());
-        for tally in self.cell(about).into_iter().chain(route) {
+        let route = self.routes.get(subject.route.position()).or_else(|| self.routes.last());
+        for tally in self.cell(subject).into_iter().chain(route) {
             add(&tally.operations, 1);
             add(&tally.errors, u64::from(reply.is_error));
             add(&tally.nothing, u64::from(reply.is_nothing));
@@ -125,14 +168,14 @@ impl Accounts {
         }
     }
 
-    fn keep(&self, about: About, micros: u64) {
+    fn keep(&self, subject: Subject, micros: u64) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let at_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
         if slow.len() >= SLOW {
             slow.pop_front();
         }
-        slow.push_back(Slow { about, micros, at_ms });
+        slow.push_back(Slow { subject, micros, at_ms });
     }
 
     /// The latest slow requests.
@@ -175,8 +218,8 @@ impl Accounts {
     }
 
     /// A request had no reply.
-    pub(crate) fn lost(&self, about: About) {
-        if let Some(tally) = self.cell(about) {
+    fn lost(&self, subject: Subject) {
+        if let Some(tally) = self.cell(subject) {
             add(&tally.lost, 1);
         }
     }

@@ -183,10 +183,10 @@ impl FrontFigures {
             SlowRequest {
                 at_ms: slow.at_ms,
                 micros: slow.micros,
-                database: name(slow.about.database.position()),
+                database: name(slow.subject.database.position()),
                 command: config
                     .table
-                    .get(slow.about.command)
+                    .get(slow.subject.command)
                     .map_or_else(String::new, |one| one.name.replace('|', " ")),
             }
         }));

@@ -9,7 +9,7 @@ use compartment_core::{DatabaseMap, FrontSettings, Result};
 
 use tokio::sync::watch;
 
-use crate::accounting::Accounts;
+use crate::accounting::{Accounts, Book};
 use crate::commands::CommandTable;
 use crate::database::Database;
 use crate::observer::Observer;
@@ -55,6 +55,12 @@ impl Config {
         Ok(Self { settings: map.front().clone(), router, table, passwords, observer, databases })
     }
 
+    /// Empty accounts for its numbers.
+    pub(crate) fn accounts(&self) -> Accounts {
+        let (databases, routes) = (self.router.databases().len(), self.router.routes());
+        Accounts::new(databases, self.table.len(), routes, self.settings.slow)
+    }
+
     /// The place from which keys of a database still come.
     pub(crate) fn old_place(&self, id: DatabaseId) -> Option<DatabaseId> {
         let old = self.placed(id).old_place()?;
@@ -76,12 +82,18 @@ impl Config {
 /// The numbers of connections, over all threads.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
+/// A configuration, and the accounts that are kept by its numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    pub(crate) config: Arc<Config>,
+    pub(crate) accounts: Book,
+}
+
 /// One thread's part of the front.
 #[derive(Debug)]
 pub(crate) struct Front {
-    config: RefCell<Arc<Config>>,
+    current: RefCell<Current>,
     servers: Rc<Servers>,
-    accounts: Arc<Accounts>,
     programs: Arc<Programs>,
     nobody_may: Cell<bool>,
     stopping: watch::Sender<bool>,
@@ -95,21 +107,21 @@ impl Front {
         programs: Arc<Programs>,
     ) -> Rc<Self> {
         Rc::new(Self {
-            config: RefCell::new(config),
+            current: RefCell::new(Current { config, accounts: Book::new(accounts) }),
             servers,
-            accounts,
             programs,
             nobody_may: Cell::new(false),
             stopping: watch::Sender::new(false),
         })
     }
 
-    pub(crate) fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.config.borrow())
+    /// The configuration of now, and the accounts that are kept by it.
+    pub(crate) fn current(&self) -> Current {
+        self.current.borrow().clone()
     }
 
-    pub(crate) fn set_config(&self, config: Arc<Config>) {
-        *self.config.borrow_mut() = config;
+    pub(crate) fn set_config(&self, config: Arc<Config>, accounts: Arc<Accounts>) {
+        *self.current.borrow_mut() = Current { config, accounts: Book::new(accounts) };
         self.nobody_may.set(false);
     }
 
@@ -127,15 +139,11 @@ impl Front {
 
     /// Whether this is the configuration of now.
     pub(crate) fn is_current(&self, config: &Arc<Config>) -> bool {
-        Arc::ptr_eq(&self.config.borrow(), config)
+        Arc::ptr_eq(&self.current.borrow().config, config)
     }
 
     pub(crate) fn servers(&self) -> Rc<Servers> {
         Rc::clone(&self.servers)
-    }
-
-    pub(crate) fn accounts(&self) -> Arc<Accounts> {
-        Arc::clone(&self.accounts)
     }
 
     pub(crate) fn next_id(&self) -> u64 {

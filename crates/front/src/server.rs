@@ -67,7 +67,8 @@ struct Shared {
     /// Which of them cannot be reached.
     away: Arc<Away>,
     orders: Vec<UnboundedSender<Order>>,
-    accounts: Vec<Arc<Accounts>>,
+    /// Of each configuration so far, and each thread.
+    accounts: Mutex<Vec<(Arc<Config>, Arc<Accounts>)>>,
     programs: Arc<Programs>,
     clients: Arc<AtomicUsize>,
 }
@@ -143,12 +144,7 @@ impl FrontServer {
         let (mut orders, mut accounts, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..settings.threads.max(1) {
             let (sender, receiver) = unbounded_channel();
-            let own = Arc::new(Accounts::new(
-                config.router.databases().len(),
-                config.table.len(),
-                config.router.routes(),
-                settings.slow,
-            ));
+            let own = Arc::new(config.accounts());
             let start = Start {
                 config: Arc::clone(&config),
                 servers: servers.clone(),
@@ -159,14 +155,14 @@ impl FrontServer {
             };
             threads.push(tokio::task::spawn_blocking(move || serve(start, receiver)));
             orders.push(sender);
-            accounts.push(own);
+            accounts.push((Arc::clone(&config), own));
         }
         let shared = Shared {
             config: Mutex::new(config),
             servers: Mutex::new(servers),
             away,
             orders,
-            accounts,
+            accounts: Mutex::new(accounts),
             programs,
             clients: Arc::clone(&clients),
         };
@@ -263,8 +259,11 @@ impl FrontHandle {
     pub fn figures(&self) -> FrontFigures {
         let config = self.config();
         let mut figures = FrontFigures::default();
-        for accounts in &self.shared.accounts {
-            FrontFigures::read(&config, accounts, &mut figures);
+        // Of all configurations so far, each by its own numbers.
+        for (config, accounts) in
+            self.shared.accounts.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        {
+            FrontFigures::read(config, accounts, &mut figures);
         }
         figures.clients = self.shared.clients.load(Ordering::Relaxed) as u64;
         let servers = self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -291,8 +290,11 @@ impl FrontHandle {
         let config = config_of(setup, &servers).await?;
         self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&servers);
         *self.shared.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&config);
+        let mut all = self.shared.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         for orders in &self.shared.orders {
-            let _ = orders.send(Order::Configure(Arc::clone(&config), servers.clone()));
+            let own = Arc::new(config.accounts());
+            all.push((Arc::clone(&config), Arc::clone(&own)));
+            let _ = orders.send(Order::Configure(Arc::clone(&config), own, servers.clone()));
         }
         Ok(())
     }

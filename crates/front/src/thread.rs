@@ -24,8 +24,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) enum Order {
     /// A program has connected.
     Serve(Incoming),
-    /// Another configuration, with all servers that there are.
-    Configure(Arc<Config>, Vec<(String, RedisConfig)>),
+    /// Another configuration, with accounts of its own and all servers that there are.
+    Configure(Arc<Config>, Arc<Accounts>, Vec<(String, RedisConfig)>),
     /// No more requests are read.
     Stop,
 }
@@ -49,7 +49,7 @@ pub(crate) fn serve(start: Start, mut orders: UnboundedReceiver<Order>) -> std::
     let Start { config, servers, accounts, programs, away, clients } = start;
     local.block_on(&runtime, async move {
         let max_output = usize::try_from(config.settings.max_output).unwrap_or(usize::MAX);
-        let servers = Servers::new(servers, Arc::clone(&accounts), away, max_output);
+        let servers = Servers::new(servers, away, max_output);
         let front = Front::new(config, Rc::clone(&servers), accounts, programs);
         while let Some(order) = orders.recv().await {
             match order {
@@ -64,9 +64,9 @@ pub(crate) fn serve(start: Start, mut orders: UnboundedReceiver<Order>) -> std::
                         clients.fetch_sub(1, Ordering::Relaxed);
                     });
                 }
-                Order::Configure(config, all) => {
+                Order::Configure(config, accounts, all) => {
                     servers.set(all);
-                    front.set_config(config);
+                    front.set_config(config, accounts);
                 }
                 Order::Stop => break,
             }

@@ -114,7 +114,7 @@ impl Session {
     pub(super) fn count_lives(&self, around: &Around, replies: &[&[u8]], places: &[usize]) {
         for (after, place) in around.after.iter().zip(places) {
             if replies.get(*place) == Some(&after.counted) {
-                self.front.accounts().without_life(after.database, 1);
+                self.accounts.without_life(after.database, 1);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::places::Places;
 use super::slow::names_database;
 use super::state::Session;
-use crate::accounting::About;
+use crate::accounting::{About, Subject};
 use crate::commands::{Command, Kind};
 use crate::resp::Arguments;
 use crate::route::{RouteId, Target};
@@ -104,10 +104,11 @@ impl Session {
     }
 
     pub(super) fn about(&self, command: &Command, target: Target, bytes: usize) -> About {
+        let subject =
+            Subject { command: command.id, database: target.database, route: target.route };
         About {
-            command: command.id,
-            database: target.database,
-            route: target.route,
+            subject,
+            accounts: self.accounts.clone(),
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             since: self.read_at,
         }

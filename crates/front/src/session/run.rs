@@ -61,6 +61,8 @@ impl Session {
 
     async fn read_requests(&mut self, idle: Option<std::time::Duration>) -> Result<(), Gone> {
         loop {
+            // Who is subscribed waits for messages, and sends nothing.
+            let idle = idle.filter(|_| self.own.is_none());
             let read = self.read();
             let stop = match idle {
                 Some(idle) => tokio::time::timeout(idle, read).await.map_err(|_| Gone)?,

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
@@ -11,7 +10,7 @@ use super::frames::{Around, Steps};
 use super::joint::{Joint, Part};
 use super::state::Session;
 use super::wrapped::{Done, send_transaction};
-use crate::accounting::Accounts;
+use crate::accounting::Book;
 use crate::commands::{Command, Split};
 use crate::resp::request::Request;
 use crate::resp::scanner::elements;
@@ -79,7 +78,7 @@ struct Within {
     own: usize,
     after: Vec<usize>,
     around: Around,
-    accounts: Arc<Accounts>,
+    accounts: Book,
 }
 
 impl Gather for Within {
@@ -188,7 +187,7 @@ impl Session {
             let mut steps = Steps::at(home);
             let (own, after) = steps.surround(home, &part.frame, &part.around);
             steps.select(home);
-            let (around, accounts) = (part.around.clone(), self.front.accounts());
+            let (around, accounts) = (part.around.clone(), self.accounts.clone());
             let of = Within { gather, part: at, own, after, around, accounts };
             send_transaction(&lane, &steps.bytes, steps.count, Done::Asked(Rc::new(of)));
         }

@@ -11,8 +11,9 @@ use super::held::Own;
 use super::notifications::Notifications;
 use super::outbox::Outbox;
 use super::who::Who;
+use crate::accounting::Book;
 use crate::commands::KeyAt;
-use crate::front::{Config, Front};
+use crate::front::{Config, Current, Front};
 use crate::programs::ProgramTally;
 use crate::resp::request::RequestParser;
 use crate::route::View;
@@ -29,6 +30,8 @@ pub(super) type Socket = RefCell<Box<dyn Duplex>>;
 pub(crate) struct Session {
     pub(super) front: Rc<Front>,
     pub(super) config: Arc<Config>,
+    /// The accounts that are kept by the configuration's numbers.
+    pub(super) accounts: Book,
     pub(super) socket: Rc<Socket>,
     pub(super) outbox: Rc<Outbox>,
     pub(super) parser: RequestParser,
@@ -58,7 +61,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(front: &Rc<Front>, socket: Box<dyn Duplex>) -> Option<Self> {
-        let config = front.config();
+        let Current { config, accounts } = front.current();
         let who = Who::new(front.next_id(), &config);
         let view = config.router.view(&who.program())?;
         let outbox = Rc::new(Outbox::default());
@@ -68,6 +71,7 @@ impl Session {
             front: Rc::clone(front),
             parser: RequestParser::new(config.settings.max_request),
             config,
+            accounts,
             socket: Rc::new(RefCell::new(socket)),
             outbox,
             buffer: BytesMut::new(),
@@ -118,10 +122,13 @@ impl Session {
         if self.front.is_current(&self.config) {
             return;
         }
-        let old = std::mem::replace(&mut self.config, self.front.config());
+        let Current { config, accounts } = self.front.current();
+        let old = std::mem::replace(&mut self.config, config);
         if !self.look_again() {
             // The index is no longer routed: the program goes on with what it has.
             self.config = old;
+        } else {
+            self.accounts = accounts;
         }
     }
 

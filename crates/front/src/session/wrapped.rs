@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
@@ -12,7 +11,7 @@ use super::failed::Failed;
 use super::frames::{Counted, Frame};
 use super::life::gives_life;
 use super::state::Session;
-use crate::accounting::{About, Accounts, Replied};
+use crate::accounting::{About, Replied};
 use crate::commands::Command;
 use crate::resp::scanner::elements;
 use crate::resp::{Arguments, write};
@@ -26,14 +25,7 @@ pub(super) enum Done {
     /// Someone waits for it.
     Asked(Rc<dyn Gather>),
     /// One of its elements is the program's.
-    Shown {
-        outbox: Rc<Outbox>,
-        number: u64,
-        element: usize,
-        about: About,
-        counted: Counted,
-        accounts: Arc<Accounts>,
-    },
+    Shown { outbox: Rc<Outbox>, number: u64, element: usize, about: About, counted: Counted },
 }
 
 /// Takes the replies to a transaction: those to its commands, then the one to EXEC.
@@ -61,16 +53,16 @@ impl Gather for Executed {
         };
         match &self.done {
             Done::Asked(gather) => gather.reply(0, reply),
-            Done::Shown { outbox, number, element, about, counted, accounts } => {
+            Done::Shown { outbox, number, element, about, counted } => {
                 let elements = elements(reply).unwrap_or_default();
                 let shown = elements.get(*element).copied().unwrap_or(reply);
                 if let Counted::Replies(wanted) = counted {
                     let after = elements.get(element + 1..).unwrap_or_default();
                     let count = after.iter().filter(|reply| reply == &wanted).count();
-                    accounts.without_life(about.database, count as u64);
+                    about.accounts.without_life(about.subject.database, count as u64);
                 }
                 let replied = Replied::of(shown);
-                accounts.replied(*about, replied, std::time::Instant::now());
+                about.replied(replied, std::time::Instant::now());
                 outbox.add(*number, shown, true);
             }
         }
@@ -129,7 +121,7 @@ impl Session {
         let about = self.about(command, target, request.len());
         if database.is_plain(command) {
             if database.kind == DatabaseKind::Durable && gives_life(command, arguments) {
-                self.front.accounts().durable_with_life(target.database);
+                self.accounts.durable_with_life(target.database);
             }
             line.send(request, To::Program { outbox: self.outbox.clone(), number }, Some(about));
             return number;
@@ -137,7 +129,7 @@ impl Session {
         let home = database.index;
         let frames = self.frames(command, target, arguments, request);
         if frames.counted == Counted::This {
-            self.front.accounts().without_life(target.database, 1);
+            self.accounts.without_life(target.database, 1);
         }
         if frames.before.is_empty() && frames.after.is_empty() {
             line.send(
@@ -176,7 +168,6 @@ impl Session {
             element,
             about,
             counted: frames.counted,
-            accounts: self.front.accounts(),
         };
         send_transaction(line, &bytes, commands, done);
         number
@@ -192,6 +183,6 @@ impl Session {
     ) {
         let replied = Replied::of(reply);
         let about = self.about(command, target, request.len());
-        self.front.accounts().replied(about, replied, std::time::Instant::now());
+        about.replied(replied, std::time::Instant::now());
     }
 }

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ use bytes::{Buf, BytesMut};
 
 use super::gather::{Gather, Lost, Rename};
 use super::messages::{Kind, message_kind};
-use crate::accounting::{About, Accounts, Replied};
+use crate::accounting::{About, Replied};
 use crate::resp::ProtocolError;
 use crate::resp::scanner::{self, ReplyScanner};
 use crate::session::outbox::Outbox;
@@ -50,7 +49,6 @@ pub(super) struct Expected {
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(super) inner: RefCell<Inner>,
-    accounts: Arc<Accounts>,
     max_output: usize,
 }
 
@@ -97,8 +95,8 @@ enum Current {
 }
 
 impl Line {
-    pub(crate) fn new(accounts: Arc<Accounts>, max_output: usize) -> Rc<Self> {
-        Rc::new(Self { inner: RefCell::default(), accounts, max_output })
+    pub(crate) fn new(max_output: usize) -> Rc<Self> {
+        Rc::new(Self { inner: RefCell::default(), max_output })
     }
 
     /// Sends a request; its reply goes to `to`.
@@ -206,7 +204,7 @@ impl Line {
         };
         for Expected { to, about } in expected {
             if let Some(about) = about {
-                self.accounts.lost(about);
+                about.lost();
             }
             match to {
                 To::Program { outbox, number } | To::Subscriber { outbox, number } => {
@@ -275,7 +273,7 @@ impl Line {
             if scanned.is_whole {
                 outbox.add(*number, piece, true);
                 if let Some(Expected { about: Some(about), .. }) = inner.expected.pop_front() {
-                    self.accounts.replied(about, inner.reply(), now);
+                    about.replied(inner.reply(), now);
                 }
             } else {
                 outbox.add(*number, piece, false);
@@ -326,7 +324,7 @@ impl Line {
             return Err(ProtocolError::new("a reply that nobody asked for"));
         };
         if let Some(about) = about {
-            self.accounts.replied(about, inner.reply(), now);
+            about.replied(inner.reply(), now);
         }
         if let To::Gather { gather, .. } = &to
             && let Some(owner) = &inner.owner

@@ -15,7 +15,6 @@ use super::gather::Lost;
 use super::line::{Line, To};
 use super::login::Login;
 use super::open::{NotOpened, opened};
-use crate::accounting::Accounts;
 use crate::resp::{Resp, write};
 
 /// Own connections that are kept for the next program that needs one.
@@ -47,7 +46,6 @@ pub(crate) struct Servers {
     servers: RefCell<Vec<Rc<One>>>,
     lanes: RefCell<HashMap<LineKey, Rc<Line>>>,
     spare: RefCell<HashMap<LineKey, Vec<Rc<Line>>>>,
-    accounts: Arc<Accounts>,
     away: Arc<Away>,
     max_output: usize,
 }
@@ -55,7 +53,6 @@ pub(crate) struct Servers {
 impl Servers {
     pub(crate) fn new(
         servers: Vec<(String, RedisConfig)>,
-        accounts: Arc<Accounts>,
         away: Arc<Away>,
         max_output: usize,
     ) -> Rc<Self> {
@@ -63,7 +60,6 @@ impl Servers {
             servers: RefCell::default(),
             lanes: RefCell::default(),
             spare: RefCell::default(),
-            accounts,
             away,
             max_output,
         };
@@ -170,7 +166,7 @@ impl Servers {
 
     /// Opens a connection in the background. Requests can be sent at once.
     fn opening(self: &Rc<Self>, key: &LineKey) -> Rc<Line> {
-        let line = Line::new(Arc::clone(&self.accounts), self.max_output);
+        let line = Line::new(self.max_output);
         let (servers, driven, key) = (Rc::clone(self), Rc::clone(&line), key.clone());
         tokio::task::spawn_local(async move {
             let lost = servers.run(&driven, &key).await;

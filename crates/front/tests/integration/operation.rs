@@ -98,6 +98,24 @@ fn another_configuration_is_taken_on_without_losing_a_connection() {
         .await;
         talk(&mut program, "GET job:1 -> a\nGET new:1 -> (nil)\nSET new:1 b -> OK").await;
         assert_eq!(server.command_in(4, &["GET", "new:1"]).await.text(), "b");
+        // What was counted before is counted under its own names: a database that comes first now is another number.
+        let more = "\n[databases.aaa]\nkind = \"durable\"\nindex = 6\n\n[[front.route]]\nto = \"aaa\"\nkeys = [\"new:*\"]\n";
+        let before = front.handle.figures();
+        let changed = setup(
+            &map(&server.url(), "", more).replace("index = 1\n", "index = 7\n"),
+            Passwords::default(),
+        );
+        front.handle.reconfigure(changed).await.unwrap();
+        let after = front.handle.figures();
+        assert_eq!(before.databases, after.databases);
+        assert_eq!(before.databases["sessions"].commands["set"].operations, 1);
+        eventually("the database is used", || async {
+            let mut other = front.connect().await;
+            other.send(&["SET", "new:1", "c"]).await.is_ok()
+                && front.handle.figures().databases.contains_key("aaa")
+        })
+        .await;
+        assert_eq!(front.handle.figures().databases["sessions"].commands["set"].operations, 1);
         front.stop().await;
     });
 }

@@ -66,19 +66,17 @@ impl Traffic {
             let now = figures.passed;
             let before = self.said.insert(name, now.clone()).unwrap_or_default();
             let traffic = database.traffic();
-            traffic.reads(now.hits - before.hits, now.misses - before.misses);
-            traffic.wrote(now.writes - before.writes);
-            let lost = now.lost - before.lost;
-            traffic.sent(now.operations - before.operations + lost, now.bytes_in - before.bytes_in);
+            // Counters only grow.
+            let more = |figure: fn(&Passed) -> u64| figure(&now).saturating_sub(figure(&before));
+            traffic.reads(more(|it| it.hits), more(|it| it.misses));
+            traffic.wrote(more(|it| it.writes));
+            let lost = more(|it| it.lost);
+            traffic.sent(more(|it| it.operations) + lost, more(|it| it.bytes_in));
             traffic.unanswered(lost);
-            let counts =
-                now.latencies.iter().zip(&before.latencies).map(|(now, before)| now - before);
-            let sum = Duration::from_micros(now.micros - before.micros);
-            traffic.answered_many(
-                now.bytes_out - before.bytes_out,
-                sum,
-                Passed::limits().zip(counts),
-            );
+            let counts = now.latencies.iter().zip(&before.latencies);
+            let counts = counts.map(|(now, before)| now.saturating_sub(*before));
+            let sum = Duration::from_micros(more(|it| it.micros));
+            traffic.answered_many(more(|it| it.bytes_out), sum, Passed::limits().zip(counts));
         }
     }
 }
