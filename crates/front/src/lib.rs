@@ -25,6 +25,7 @@ mod upstream;
 
 pub use endpoint::Endpoint;
 pub use figures::{DatabaseFigures, FrontFigures, Passed, ServerFigures, SlowRequest};
+pub use listen::Socket;
 pub use observer::Observed;
 pub use passwords::Passwords;
 pub use programs::ProgramFigures;

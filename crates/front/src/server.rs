@@ -15,7 +15,7 @@ use crate::accounting::Accounts;
 use crate::dry;
 use crate::figures::{FrontFigures, ServerFigures};
 use crate::front::Config;
-use crate::listen::Listener;
+use crate::listen::{Listener, Socket};
 use crate::passwords::Passwords;
 use crate::programs::Programs;
 use crate::route::Router;
@@ -39,6 +39,8 @@ pub struct Setup {
     pub passwords: Passwords,
     /// Where to listen instead of where the map says.
     pub listen: Option<Vec<String>>,
+    /// Sockets that listen already: then none of the addresses is bound.
+    pub sockets: Vec<Socket>,
     /// The dry mode: every request passes to the index that the program selects, on the server of the default
     /// database, and what the routes would do with it is counted.
     pub observes: bool,
@@ -99,7 +101,7 @@ fn servers_of(
 }
 
 async fn config_of(setup: Setup, servers: &[(String, RedisConfig)]) -> Result<Arc<Config>> {
-    let Setup { map, router, passwords, observes, listen: _ } = setup;
+    let Setup { map, router, passwords, observes, listen: _, sockets: _ } = setup;
     let names: Vec<String> = servers.iter().map(|(name, _)| name.clone()).collect();
     let Some(home) = router.view(&crate::route::Program::default()).map(|view| view.home()) else {
         return Err(failed("the map has no database".to_owned()));
@@ -124,15 +126,25 @@ impl FrontServer {
     /// # Errors
     /// [`ErrorKind::Configuration`] for settings that cannot be kept, or an address that is taken; the server's error
     /// if no server answers.
-    pub async fn bind(setup: Setup) -> Result<Self> {
+    pub async fn bind(mut setup: Setup) -> Result<Self> {
         let mut settings = setup.map.front().clone();
         if let Some(listen) = &setup.listen {
             settings.listen.clone_from(listen);
+        }
+        let inherited = std::mem::take(&mut setup.sockets);
+        if !inherited.is_empty() {
+            settings.listen.clear();
         }
         let servers = servers_of(&setup.map, Vec::new());
         let config = config_of(setup, &servers).await?;
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
         let mut listeners = Vec::with_capacity(settings.listen.len());
+        for socket in inherited {
+            let listener = Listener::inherited(socket, tls.as_ref());
+            listeners.push(listener.map_err(|error| {
+                failed(format!("cannot use a socket that was handed over: {error}"))
+            })?);
+        }
         for address in &settings.listen {
             let bound = Listener::bind(address, tls.as_ref()).await;
             listeners.push(

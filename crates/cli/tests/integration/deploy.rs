@@ -8,6 +8,8 @@ use std::time::Duration;
 use crate::program::run;
 
 const UNIT: &str = include_str!("../../../../deploy/compartment-worker@.service");
+const FRONT: &str = include_str!("../../../../deploy/compartment-front.service");
+const SOCKET: &str = include_str!("../../../../deploy/compartment-front.socket");
 const INSTALLED: &str = "/usr/local/bin/compartment";
 
 fn setting(name: &str) -> &'static str {
@@ -31,21 +33,27 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
         eprintln!("skipped: systemd-analyze is not installed");
         return;
     }
-    assert_eq!(complaints(UNIT), [""; 0]);
-    let broken = complaints(&UNIT.replace("ProtectClock=", "ProtectClok="));
+    assert_eq!(complaints(UNIT, "compartment-worker@1.service"), [""; 0]);
+    assert_eq!(complaints(FRONT, "compartment-front.service"), [""; 0]);
+    assert_eq!(complaints(SOCKET, "compartment-front.socket"), [""; 0]);
+    let broken = UNIT.replace("ProtectClock=", "ProtectClok=");
+    let broken = complaints(&broken, "compartment-worker@1.service");
     assert!(broken.len() == 1 && broken[0].contains("ProtectClok"), "{broken:#?}");
 }
 
 /// All messages of systemd about the unit when the program is installed.
-fn complaints(unit: &str) -> Vec<String> {
+fn complaints(unit: &str, name: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let text = unit.replace(INSTALLED, env!("CARGO_BIN_EXE_compartment"));
-    let file = folder.path().join("compartment-worker@1.service");
+    let file = folder.path().join(name);
     std::fs::write(&file, text).unwrap();
+    // A socket is looked at with the service that it starts.
+    let front = FRONT.replace(INSTALLED, env!("CARGO_BIN_EXE_compartment"));
+    std::fs::write(folder.path().join("compartment-front.service"), front).unwrap();
     let verified = Command::new("systemd-analyze").arg("verify").arg(&file).output().unwrap();
     let said = String::from_utf8_lossy(&verified.stderr).into_owned();
     // Lines about other units of this machine are ignored.
-    said.lines().filter(|line| line.contains("compartment-worker")).map(str::to_owned).collect()
+    said.lines().filter(|line| line.contains("compartment-")).map(str::to_owned).collect()
 }
 
 #[test]

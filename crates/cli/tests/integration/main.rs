@@ -17,6 +17,7 @@ mod faults;
 mod feed;
 mod files;
 mod fleet;
+mod front;
 mod front_routes;
 mod house;
 mod ingest;

@@ -70,7 +70,7 @@ pub(crate) struct Front {
 pub(crate) fn setup(text: &str, passwords: Passwords) -> Setup {
     let map = DatabaseMapBuilder::toml(text).unwrap().build().unwrap();
     let router = Router::new(&map, &|_| None).unwrap();
-    Setup { map, router, passwords, listen: None, observes: false }
+    Setup { map, router, passwords, listen: None, sockets: Vec::new(), observes: false }
 }
 
 /// The map of most tests, with more text for `[front]` and its routes.

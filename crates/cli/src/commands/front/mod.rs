@@ -5,6 +5,7 @@ mod passwords;
 mod routes;
 mod serve;
 mod shown;
+mod sockets;
 mod traffic;
 
 use super::on_runtime;

@@ -9,6 +9,7 @@ use compartment_front::{Endpoint, FrontHandle, FrontServer, Setup};
 use super::passwords::passwords;
 use super::routes::router;
 use super::shown::Shown;
+use super::sockets;
 use super::traffic::Traffic;
 use crate::args::{Front, General};
 use crate::exit_code::{CliError, ExitCode};
@@ -22,7 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub(super) async fn run(general: &General, command: &Front) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
     let file = settings.file.clone();
-    let setup = setup(&settings.map, command)?;
+    let mut setup = setup(&settings.map, command)?;
+    setup.sockets = sockets::handed_over()?;
     let health = setup.map.front().health.clone();
     let server = Box::pin(FrontServer::bind(setup)).await?;
     let handle = server.handle();
@@ -51,7 +53,7 @@ pub(super) async fn run(general: &General, command: &Front) -> Result<ExitCode, 
 fn setup(map: &DatabaseMap, command: &Front) -> Result<Setup, CliError> {
     let listen = Some(command.listen.clone()).filter(|listen| !listen.is_empty());
     let (map, router, passwords) = (map.clone(), router(map)?, passwords(map)?);
-    Ok(Setup { map, router, passwords, listen, observes: command.observe })
+    Ok(Setup { map, router, passwords, listen, sockets: Vec::new(), observes: command.observe })
 }
 
 /// Takes on the configuration when the file has changed, or the process is told to.
