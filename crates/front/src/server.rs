@@ -47,6 +47,54 @@ pub struct Setup {
 }
 
 /// A front that listens.
+///
+/// # Contract
+///
+/// Routing:
+/// - `each_key_lives_in_its_database`: by the routes that fit the program, the first that takes the key.
+/// - `a_program_sees_one_database`: SCAN, KEYS, DBSIZE, RANDOMKEY and INFO are of all its databases; cursors stay below
+///   2^53.
+/// - `every_command_of_every_server_is_treated_as_the_list_says`, and `keys_are_found_where_every_server_finds_them`.
+///
+/// Several databases:
+/// - `commands_over_several_databases_are_split_and_put_together_in_order`, atomically on one server.
+/// - `commands_whose_keys_belong_together_are_one_step` where one server has them all.
+/// - `transactions_are_atomic_over_the_databases_of_a_server`; `nothing_between_watch_and_exec_ends_the_watch`.
+/// - `scripts_run_in_the_database_of_their_keys`, and `a_script_without_keys_runs_in_the_database_of_its_route`.
+/// - `patterns_of_sort_are_of_keys_beside_the_sorted_one`: others are refused.
+///
+/// Connections:
+/// - `blocking_commands_and_channels_are_as_without_it`.
+/// - `notifications_name_the_index_that_the_program_knows`, and come for its own keys.
+/// - `a_program_of_the_third_protocol_is_told_of_changed_keys`, after the reply that changed them:
+///   `a_transaction_is_answered_before_it_is_told_what_it_has_changed`.
+/// - `monitoring_shows_the_requests_of_others`; `a_replica_is_given_the_stream_of_the_server` where that is allowed.
+///
+/// Contracts of databases:
+/// - `a_flush_empties_what_the_route_allows`, and `what_is_flushed_does_not_come_back`.
+/// - `foreign_writes_get_the_life_of_their_contract`, and `a_write_into_several_databases_keeps_to_the_terms_of_each`.
+/// - `a_key_gets_the_lifetime_of_its_rule_by_the_terms_of_its_route`.
+///
+/// Previous places:
+/// - `a_living_database_is_separated_without_a_stop`, and `keys_of_several_databases_are_brought_before_the_command`.
+/// - `every_way_of_asking_finds_a_key_that_has_not_moved`; `a_watch_outlasts_what_is_brought`.
+///
+/// Figures:
+/// - `everything_that_passes_is_counted`, and `the_dry_mode_changes_nothing_and_counts`.
+///
+/// Faults:
+/// - `no_answer_goes_to_another_question_in_ten_thousand_rounds` of cut packets and broken connections.
+/// - `a_killed_server_that_comes_back_is_used_again`, and `the_breaker_of_one_server_leaves_the_others_alone`.
+/// - `a_program_that_takes_no_replies_holds_up_nobody`.
+/// - `garbage_gets_the_server_s_own_error_and_ends`.
+/// - `long_values_pass_through_without_being_held`.
+///
+/// Operation:
+/// - `the_server_decides_what_a_login_may`, or `the_front_can_have_users_of_its_own`.
+/// - `programs_connect_over_tls_and_the_front_to_its_servers`.
+/// - `programs_beyond_the_limit_are_told_so`.
+/// - `another_configuration_is_taken_on_without_losing_a_connection`.
+/// - `programs_get_the_replies_on_their_way_when_it_stops`.
 #[derive(Debug)]
 pub struct FrontServer {
     listeners: Vec<Listener>,

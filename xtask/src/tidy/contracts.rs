@@ -1,21 +1,27 @@
-//! Checks that every named item of a store's contract has a test of that name in the suite.
+//! Checks that every named item of a contract, of a store or of the front, has a test of that name.
 
 use std::collections::BTreeSet;
 
 use super::{Findings, TextFile};
 
-const STORES: &str = "crates/core/src/stores/";
-const SUITE: &str = "crates/testkit/src/suite/";
+/// Where contracts stand, and where their tests are.
+const CONTRACTS: [(&str, &str); 2] = [
+    ("crates/core/src/stores/", "crates/testkit/src/suite/"),
+    ("crates/front/src/server.rs", "crates/front/tests/integration/"),
+];
 
 pub(super) fn check(files: &[TextFile], findings: &mut Findings) {
-    let suite = files.iter().filter(|file| file.path.starts_with(SUITE));
-    let tests: BTreeSet<&str> = suite.flat_map(|file| functions(&file.text)).collect();
-    for file in files.iter().filter(|file| file.path.starts_with(STORES)) {
-        for (line, promise) in promises(&file.text) {
-            if !tests.contains(promise) {
-                let path = &file.path;
-                findings
-                    .error(format!("{path}:{line}: no test of the suite is called `{promise}`"));
+    for (contracts, tests) in CONTRACTS {
+        let suite = files.iter().filter(|file| file.path.starts_with(tests));
+        let tests: BTreeSet<&str> = suite.flat_map(|file| functions(&file.text)).collect();
+        for file in files.iter().filter(|file| file.path.starts_with(contracts)) {
+            for (line, promise) in promises(&file.text) {
+                if !tests.contains(promise) {
+                    let path = &file.path;
+                    findings.error(format!(
+                        "{path}:{line}: no test of the suite is called `{promise}`"
+                    ));
+                }
             }
         }
     }
@@ -44,10 +50,11 @@ fn opening_names(bullet: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The names of the public functions in a file of the suite.
+/// The names of the functions in a file of tests: of a suite, which are public, or of a program of tests.
 fn functions(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| {
-        let (name, _) = line.strip_prefix("pub async fn ")?.split_once('(')?;
+        let rest = line.strip_prefix("pub async fn ").or_else(|| line.strip_prefix("fn "))?;
+        let (name, _) = rest.split_once('(')?;
         Some(name)
     })
 }
