@@ -42,6 +42,15 @@ pub(crate) struct Start {
     pub(crate) clients: Arc<AtomicUsize>,
 }
 
+/// A program that is connected, until this is dropped.
+struct Connected(Arc<AtomicUsize>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Serves programs until it is told to stop, and those that it has are done.
 pub(crate) fn serve(start: Start, mut orders: UnboundedReceiver<Order>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -54,14 +63,14 @@ pub(crate) fn serve(start: Start, mut orders: UnboundedReceiver<Order>) -> std::
         while let Some(order) = orders.recv().await {
             match order {
                 Order::Serve(incoming) => {
-                    let (front, clients) = (Rc::clone(&front), Arc::clone(&clients));
+                    let (front, connected) = (Rc::clone(&front), Connected(Arc::clone(&clients)));
                     tokio::task::spawn_local(async move {
+                        let _connected = connected;
                         if let Some(socket) = incoming.open().await
                             && let Some(session) = Session::new(&front, socket)
                         {
                             session.run().await;
                         }
-                        clients.fetch_sub(1, Ordering::Relaxed);
                     });
                 }
                 Order::Configure(config, accounts, all) => {

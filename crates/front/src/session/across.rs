@@ -1,6 +1,7 @@
 //! Commands whose keys belong together and are in several databases: one step where one server has them all.
 
 use std::rc::Rc;
+use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
 
@@ -69,6 +70,13 @@ impl Session {
         Ok(replies.get(own).map_or_else(|| reply.clone(), |own| Bytes::copy_from_slice(own)))
     }
 
+    /// What the names of its copies begin with: no other connection has the same, of this front or another one.
+    fn copies(&self) -> String {
+        static FRONT: OnceLock<u64> = OnceLock::new();
+        let front = FRONT.get_or_init(compartment_core::backend::random);
+        format!("{COPY_PREFIX}{front:016x}:{}:", self.who.id)
+    }
+
     /// The script that executes it, and the database where it runs: that of the first key.
     pub(super) fn across_frame(
         &self,
@@ -85,7 +93,7 @@ impl Session {
             return Err(self.apart(command, &arguments, targets));
         }
         let resp = if self.who.resp == Resp::Three { "3" } else { "2" };
-        let copies = format!("{COPY_PREFIX}{}:", self.who.id);
+        let copies = self.copies();
         let mut words: Vec<Vec<u8>> =
             vec![home.index.to_string().into(), copies.into(), resp.into(), Vec::new()];
         let mut count = 0;
@@ -114,7 +122,7 @@ impl Session {
 
     /// Gives copies in a reply the names that the program knows.
     fn named(&self, reply: &[u8], arguments: &Arguments<'_>) -> Bytes {
-        let prefix = format!("{COPY_PREFIX}{}:", self.who.id);
+        let prefix = self.copies();
         let has_copy = reply.windows(prefix.len()).any(|window| window == prefix.as_bytes());
         let (true, Ok(Some((tree, _)))) = (has_copy, Tree::parse(reply)) else {
             return Bytes::copy_from_slice(reply);

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::failed::Failed;
+use super::outbox::End;
 use super::places::Places;
 use super::queued::Swallow;
 use super::slow::nowhere;
@@ -49,7 +50,7 @@ impl Session {
         for frame in &frames.after {
             line.send(&frame.bytes, To::Gather { gather: Rc::new(Swallow), part: 0 }, None);
         }
-        self.settle().await?;
+        self.give_up_with_the_program().await?;
         if line.is_closed() {
             self.drop_own();
         }
@@ -72,7 +73,18 @@ impl Session {
         };
         self.ask_on(&line, &[b"PING"]).await?;
         self.on_own(command, request).await?;
-        self.settle().await?;
-        Ok(())
+        self.give_up_with_the_program().await
+    }
+
+    /// Waits for the reply, as long as the program is there: an element that nobody takes stays where it is.
+    async fn give_up_with_the_program(&mut self) -> Result<(), Failed> {
+        self.gives_up = true;
+        let settled = self.settle().await;
+        self.gives_up = false;
+        if settled.is_err() {
+            self.drop_own();
+            self.outbox.end(End::AtOnce);
+        }
+        Ok(settled?)
     }
 }

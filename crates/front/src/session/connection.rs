@@ -5,11 +5,11 @@ use compartment_core::FrontLogin;
 
 use super::failed::Failed;
 use super::outbox::End;
-use super::state::Session;
+use super::state::{Session, parser_of};
 use crate::commands::{Command, Connection};
-use crate::resp::request::Request;
+use crate::resp::request::{Request, RequestParser};
 use crate::resp::{Arguments, Resp, Tree, whole_number, write};
-use crate::upstream::Login;
+use crate::upstream::{Lent, Login};
 
 pub(super) fn out_of_range() -> Failed {
     Failed::Error("ERR DB index is out of range".to_owned())
@@ -34,6 +34,7 @@ impl Session {
                 self.drop_own();
                 self.outbox.set_silent(false);
                 self.who = super::who::Who::new(self.who.id, &self.config);
+                self.parser = parser_of(&self.who, &self.config);
                 self.look_again();
                 self.outbox.answer(b"+RESET\r\n");
                 Ok(())
@@ -120,18 +121,18 @@ impl Session {
                 ));
             }
             self.who.must_log_in = false;
+            self.parser = RequestParser::new(self.config.settings.max_request);
             self.who.user = String::from_utf8_lossy(user).into_owned();
             self.look_again();
             return Ok(Bytes::from_static(b"+OK\r\n"));
         }
-        let (server, index) = (self.home_server(), self.home_index());
-        // On a connection that nobody else uses: it has the login from then on.
-        let mut key = self.key(server, index);
-        key.login = Login::Nobody;
-        let line = self.front.servers().own(&key);
+        // On a connection that nobody else uses, at index 0: a server that asks for a login selects no other before.
+        let mut key = self.key(self.home_server(), 0);
+        (key.login, key.resp) = (Login::Nobody, Resp::Two);
+        let lent = Lent::new(self.front.servers(), &key);
+        let Some(line) = lent.line() else { return Err(Failed::Gone) };
         let reply = self.ask_frame(&line, frame).await?;
         if !reply.starts_with(b"+") {
-            line.close();
             return Ok(reply);
         }
         self.drop_own();
@@ -141,8 +142,8 @@ impl Session {
         };
         self.who.user = String::from_utf8_lossy(user).into_owned();
         self.look_again();
-        let key = self.key(server, index);
-        self.front.servers().give_back(&key, line);
+        key.login = self.who.login.clone();
+        lent.give_back(&key);
         Ok(reply)
     }
 
@@ -207,14 +208,13 @@ impl Session {
         let reply = match self.own.as_ref().map(|own| own.line.clone()) {
             Some(line) => self.ask_frame(&line, &frame).await?,
             None => {
-                let line = self.front.servers().own(&self.key(server, index));
+                let mut key = self.key(server, index);
+                let lent = Lent::new(self.front.servers(), &key);
+                let Some(line) = lent.line() else { return Err(Failed::Gone) };
                 let reply = self.ask_frame(&line, &frame).await?;
-                if reply.starts_with(b"-") {
-                    line.close();
-                } else {
-                    let mut key = self.key(server, index);
+                if !reply.starts_with(b"-") {
                     key.resp = resp;
-                    self.front.servers().give_back(&key, line);
+                    lent.give_back(&key);
                 }
                 reply
             }

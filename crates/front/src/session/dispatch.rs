@@ -14,6 +14,13 @@ use crate::upstream::{Line, LineKey};
 /// Requests without keys come by no route.
 pub(super) const NO_ROUTE: RouteId = RouteId::new(u16::MAX);
 
+/// Bytes of requests that a server has not taken, before a program's next one waits for its last one.
+const UNSENT: usize = 4 << 20;
+
+fn writes(command: &Command) -> bool {
+    command.writes() || command.kind == Kind::Publish
+}
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -78,23 +85,35 @@ impl Session {
     ) -> Next {
         let is_script = command.kind == Kind::Script;
         let lane = self.lane(target, is_script);
-        let writes = command.writes() || command.kind == Kind::Publish || is_script;
+        let writes = writes(command) || is_script;
         let waits = self
             .waits_for(&self.last_script, &lane)
             .or_else(|| writes.then(|| self.waits_for(&self.last_write, &lane)).flatten())
             .or_else(|| is_script.then(|| self.waits_for(&self.last, &lane)).flatten());
+        // A server that takes nothing is not sent more and more.
+        let is_stalled = || lane.unsent() > UNSENT;
+        let waits = waits.or_else(|| {
+            let (line, number) = self.last.as_ref().filter(|_| is_stalled())?;
+            (Rc::ptr_eq(line, &lane) && !self.outbox.has_answered(*number)).then_some(*number)
+        });
         if let Some(number) = waits {
             return Next::Wait(number);
         }
         let number = self.send(command, target, arguments, frame, &lane);
-        if writes {
-            self.last_write = Some((Rc::clone(&lane), number));
+        self.remember(command, lane, number);
+        Next::Done
+    }
+
+    /// Notes which way a request went, for those that have to come after it.
+    pub(super) fn remember(&mut self, command: &Command, line: Rc<Line>, number: u64) {
+        let is_script = matches!(command.kind, Kind::Script | Kind::Scripts);
+        if is_script || writes(command) {
+            self.last_write = Some((Rc::clone(&line), number));
         }
         if is_script {
-            self.last_script = Some((Rc::clone(&lane), number));
+            self.last_script = Some((Rc::clone(&line), number));
         }
-        self.last = Some((lane, number));
-        Next::Done
+        self.last = Some((line, number));
     }
 
     /// The number of a request that went another way and is not answered.

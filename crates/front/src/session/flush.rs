@@ -52,6 +52,26 @@ impl Session {
         self.execute_parts(command, parts, joint).await
     }
 
+    /// A command that is about each server as a whole.
+    pub(super) async fn on_all_servers(
+        &mut self,
+        command: &Command,
+        request: &Request,
+    ) -> Result<(), Failed> {
+        let mut servers: Vec<usize> = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
+        for database in self.view.databases() {
+            let server = self.config.placed(*database).server;
+            if !servers.contains(&server) {
+                servers.push(server);
+                let target = Target { database: *database, route: NO_ROUTE };
+                parts.push(Part::plain(target, Bytes::copy_from_slice(request.frame())));
+            }
+        }
+        let joint = Joint::Status(parts.len());
+        self.execute_parts(command, parts, joint).await
+    }
+
     /// FLUSHDB within a transaction.
     pub(super) fn queue_flush(
         &mut self,

@@ -282,7 +282,8 @@ impl Keys {
         let expires = value("expires").unwrap_or(0);
         self.keys += value("keys").unwrap_or(0);
         self.expires += expires;
-        self.ttl += expires * value("avg_ttl").unwrap_or(0);
+        let ttl = expires.saturating_mul(value("avg_ttl").unwrap_or(0));
+        self.ttl = self.ttl.saturating_add(ttl);
         if let Some(more) = value("subexpiry") {
             self.subexpiry = Some(self.subexpiry.unwrap_or(0) + more);
         }

@@ -8,6 +8,7 @@ use tokio::io::AsyncReadExt;
 
 use super::failed::Failed;
 use super::failed::Gone;
+use super::outbox::End;
 use super::queued::Swallow;
 use super::state::Session;
 use crate::commands::Kind;
@@ -60,15 +61,25 @@ impl Session {
         let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
             return Err(Gone);
         };
+        let length = self.buffer.len() + self.parser.wanted(self.buffer.len());
         self.parser = RequestParser::new(config.settings.max_request);
-        let (mut scanner, mut length) = (ReplyScanner::default(), 0);
+        let mut scanner = ReplyScanner::default();
+        // The server may refuse it before it is whole.
+        let number = self.outbox.expect();
+        let about = self.about(command, target, length);
+        line.send(&[], To::Program { outbox: self.outbox.clone(), number }, Some(about));
         loop {
             let scanned = scanner.scan(&self.buffer).map_err(|_| Gone)?;
             line.send_bytes(&self.buffer[..scanned.length]);
-            length += scanned.length;
             self.buffer.advance(scanned.length);
             if scanned.is_whole {
                 break;
+            }
+            if line.is_closed() {
+                // The program is told what the server has said, and its connection ends as the server's did.
+                self.drop_own();
+                self.outbox.end(End::AfterReplies);
+                return Err(Gone);
             }
             let (socket, buffer) = (self.socket.clone(), &mut self.buffer);
             buffer.reserve(PIECE);
@@ -85,9 +96,6 @@ impl Session {
             })
             .await?;
         }
-        let number = self.outbox.expect();
-        let about = self.about(command, target, length);
-        line.send(&[], To::Program { outbox: self.outbox.clone(), number }, Some(about));
         if let Some(life) = life {
             // The value has gone already: its life comes right after it.
             let mut frame = BytesMut::new();

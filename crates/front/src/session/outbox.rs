@@ -114,7 +114,9 @@ impl Outbox {
     pub(crate) fn lose(&self, number: u64, lost: &Lost) {
         let closes = {
             let inner = self.inner.borrow();
-            lost.may_have_run || inner.follows_server || (number == inner.first && inner.is_within)
+            lost.may_have_run
+                || (inner.follows_server && lost.is_away)
+                || (number == inner.first && inner.is_within)
         };
         if closes {
             self.end(End::AtOnce);

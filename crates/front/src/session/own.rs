@@ -13,8 +13,12 @@ use crate::upstream::{Line, To, asked};
 impl Session {
     /// Gives the program a connection of its own to a server, at this index.
     pub(super) async fn take_own(&mut self, server: usize, index: u32) -> Result<(), Failed> {
-        if self.own.as_ref().is_some_and(|own| own.line.is_closed()) {
-            return Err(Failed::Gone);
+        if let Some(own) = self.own.as_ref().filter(|own| own.line.is_closed()) {
+            // What the server kept for the program is gone with it.
+            if own.holds != Holds::default() || own.transaction.is_some() {
+                return Err(Failed::Gone);
+            }
+            self.own = None;
         }
         let Some(own) = &self.own else {
             // Writes on shared connections take effect first.

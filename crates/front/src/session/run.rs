@@ -226,21 +226,22 @@ impl Session {
     pub(super) async fn wait<F: Future>(&mut self, future: F) -> Result<F::Output, Gone> {
         let mut future = std::pin::pin!(future);
         let socket = self.socket.clone();
-        let buffer = &mut self.buffer;
+        let (buffer, is_over, gives_up) = (&mut self.buffer, &mut self.is_over, self.gives_up);
         std::future::poll_fn(|context| {
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Ok(output));
             }
-            while buffer.len() < READ_AHEAD {
+            while !*is_over && buffer.len() < READ_AHEAD {
                 let mut socket = socket.borrow_mut();
                 let read = std::pin::pin!(socket.read_buf(buffer));
                 match read.poll(context) {
                     Poll::Pending => break,
-                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Gone)),
+                    Poll::Ready(Ok(0) | Err(_)) => *is_over = true,
                     Poll::Ready(Ok(_)) => {}
                 }
             }
-            Poll::Pending
+            // What it has sent is executed, but for commands that wait for others.
+            if *is_over && gives_up { Poll::Ready(Err(Gone)) } else { Poll::Pending }
         })
         .await
     }
@@ -248,11 +249,13 @@ impl Session {
 
 /// Writes replies as they come, until the connection ends.
 async fn write_replies(socket: &Socket, outbox: &Outbox) {
+    // Whether bytes that were written may still be within the socket, as with TLS.
+    let mut is_unflushed = false;
     std::future::poll_fn(|context| {
         if outbox.ending() == Some(End::AtOnce) {
             return Poll::Ready(());
         }
-        let had_some = outbox.ready_bytes() > 0;
+        is_unflushed |= outbox.ready_bytes() > 0;
         let written = outbox.poll_write(context, |context, bytes| {
             Pin::new(&mut **socket.borrow_mut()).poll_write(context, bytes)
         });
@@ -261,8 +264,11 @@ async fn write_replies(socket: &Socket, outbox: &Outbox) {
             Poll::Ready(Err(_)) => return Poll::Ready(()),
             Poll::Ready(Ok(())) => {}
         }
-        if had_some && Pin::new(&mut **socket.borrow_mut()).poll_flush(context).is_pending() {
-            return Poll::Pending;
+        if is_unflushed {
+            if Pin::new(&mut **socket.borrow_mut()).poll_flush(context).is_pending() {
+                return Poll::Pending;
+            }
+            is_unflushed = false;
         }
         match outbox.ending() {
             Some(End::AfterReplies) if outbox.is_quiet() => {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::failed::Failed;
 use super::failed::Gone;
 use super::places::Places;
+use super::queued::Step;
 use super::state::Session;
 use crate::commands::{Command, Connection, Kind, copy_database};
 use crate::resp::Arguments;
@@ -33,7 +34,11 @@ impl Session {
             return Err(Failed::Error("NOAUTH Authentication required.".to_owned()));
         }
         let Some(command) = command.filter(|command| command.takes(arguments.len())) else {
-            // The server says what is wrong with it.
+            // The server says what is wrong with it, and that no transaction is executed.
+            if self.own.as_ref().is_some_and(|own| own.transaction.is_some()) {
+                self.queued(None, request.frame(), Step::Shown);
+                return Ok(());
+            }
             return self.pass_on(None, self.home(), request).await;
         };
         if self.own.as_ref().is_some_and(|own| own.transaction.is_some()) {
@@ -52,8 +57,9 @@ impl Session {
             Kind::Foreign => Err(Failed::Gone),
             Kind::Refused if !self.allows(command) => Err(Failed::Error(refusal(command))),
             Kind::Refused if matches!(&*command.name, "sync" | "psync") => self.join(request).await,
-            Kind::Cluster => {
-                Err(Failed::Error("ERR This instance has cluster support disabled".to_owned()))
+            Kind::Cluster => Err(no_cluster()),
+            Kind::Scripts if self.has_several_servers() && is_of_all_servers(command) => {
+                self.on_all_servers(command, request).await
             }
             Kind::Move => self.move_key(command, request).await,
             Kind::Across if names_database(command, &arguments) => {
@@ -123,7 +129,9 @@ impl Session {
         }
         match command {
             Some(command) => {
-                self.send(command, target, &request.arguments(), request.frame(), &line);
+                let (arguments, frame) = (request.arguments(), request.frame());
+                let number = self.send(command, target, &arguments, frame, &line);
+                self.remember(command, line, number);
             }
             None => {
                 let number = self.outbox.expect();
@@ -157,9 +165,19 @@ impl Session {
     }
 }
 
+pub(super) fn no_cluster() -> Failed {
+    Failed::Error("ERR This instance has cluster support disabled".to_owned())
+}
+
 /// Whether it is a COPY that may name another index.
 pub(super) fn names_database(command: &Command, arguments: &Arguments<'_>) -> bool {
     arguments.len() > 4 && &*command.name == "copy" && copy_database(arguments).is_some()
+}
+
+/// Whether a command stores or removes scripts or functions, which run at the server of their keys.
+fn is_of_all_servers(command: &Command) -> bool {
+    let (_, what) = command.name.split_once('|').unwrap_or_default();
+    matches!(what, "load" | "flush" | "delete" | "restore")
 }
 
 fn may_come_first(kind: Kind) -> bool {

@@ -63,7 +63,7 @@ impl Gather for Joining {
         // What one part did cannot be taken back.
         let may_have_run =
             lost.may_have_run || known.as_ref().is_some_and(|known| known.may_have_run);
-        *known = Some(Lost { may_have_run, error: lost.error.clone() });
+        *known = Some(Lost { may_have_run, ..lost.clone() });
         drop(known);
         self.came();
     }

@@ -55,6 +55,10 @@ pub(crate) struct Session {
     pub(super) notifications: Option<Rc<Notifications>>,
     /// Whether the request that is read now is held until it is whole, however long it is.
     pub(super) holds_large: bool,
+    /// Whether the program sends nothing more.
+    pub(super) is_over: bool,
+    /// Whether what it waits for is not worth waiting for once it sends nothing more.
+    pub(super) gives_up: bool,
     /// When the bytes that are executed now were read.
     pub(super) read_at: std::time::Instant,
 }
@@ -69,7 +73,7 @@ impl Session {
         tally.joins();
         let mut session = Self {
             front: Rc::clone(front),
-            parser: RequestParser::new(config.settings.max_request),
+            parser: parser_of(&who, &config),
             config,
             accounts,
             socket: Rc::new(RefCell::new(socket)),
@@ -86,6 +90,8 @@ impl Session {
             own: None,
             notifications: None,
             holds_large: false,
+            is_over: false,
+            gives_up: false,
             read_at: std::time::Instant::now(),
         };
         session.viewed();
@@ -129,6 +135,10 @@ impl Session {
             self.config = old;
         } else {
             self.accounts = accounts;
+            // A program that was let in by another rule has to log in anew.
+            if old.settings.login != self.config.settings.login {
+                self.outbox.end(super::outbox::End::AfterReplies);
+            }
         }
     }
 
@@ -142,6 +152,13 @@ impl Session {
             is_for_scripts: false,
         }
     }
+}
+
+/// Before a program has logged in, its requests are short, as servers have it.
+pub(super) fn parser_of(who: &Who, config: &Config) -> RequestParser {
+    const BEFORE_LOGIN: u64 = 16 << 10;
+    let most = config.settings.max_request;
+    RequestParser::new(if who.must_log_in { most.min(BEFORE_LOGIN) } else { most })
 }
 
 impl Drop for Session {

@@ -10,7 +10,7 @@ use super::state::Session;
 use crate::commands::Command;
 use crate::resp::request::Request;
 use crate::resp::{Resp, write};
-use crate::upstream::{Line, To};
+use crate::upstream::{Line, To, asked};
 
 impl Session {
     /// Begins or ends subscriptions.
@@ -25,16 +25,20 @@ impl Session {
         line.set_owner(Some(self.outbox.clone()));
         let frame = self.channels_of_server(request, &line);
         let frame = frame.as_deref().unwrap_or(request.frame());
+        // How many replies there are is known when the next request is answered.
+        let (mut ping, outbox) = (BytesMut::new(), self.outbox.clone());
+        write::request([b"PING".as_slice()], &mut ping);
         if self.who.resp == Resp::Three {
             // The replies are messages.
             line.send_bytes(frame);
+            let (gather, ask) = asked();
+            line.send(&ping, To::Subscribed { outbox, gather }, None);
+            self.wait(ask).await??;
         } else {
             let number = self.outbox.expect_messages();
-            let outbox = self.outbox.clone();
             line.send(frame, To::Subscriber { outbox, number }, None);
+            self.ask_frame(&line, &ping).await?;
         }
-        // How many replies there are is known when the next request is answered.
-        self.ask_on(&line, &[b"PING"]).await?;
         if let Some(own) = &mut self.own {
             own.holds.subscribes = line.has_subscriptions();
         }

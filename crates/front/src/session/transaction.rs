@@ -8,9 +8,9 @@ use super::connection::out_of_range;
 use super::failed::Failed;
 use super::places::Places;
 use super::queued::{Executing, Step, Swallow, Transaction};
-use super::slow::{nowhere, refusal};
+use super::slow::{names_database, no_cluster, nowhere, refusal};
 use super::state::Session;
-use crate::commands::{self, Command, Connection, Kind};
+use crate::commands::{self, Client, Command, Connection, Kind};
 use crate::resp::request::Request;
 use crate::resp::{Arguments, write};
 use crate::route::Target;
@@ -158,11 +158,20 @@ impl Session {
             Kind::Refused if !self.allows(command) => return Err(Failed::Error(refusal(command))),
             Kind::Flush(what) => return self.queue_flush(what, command, request),
             Kind::Keyspace(what) => return self.queue_keyspace(what, request),
-            Kind::Move => {
-                return Err(Failed::Error(
-                    "ERR MOVE cannot be in a transaction of the front".to_owned(),
-                ));
+            Kind::Foreign => return Err(Failed::Gone),
+            Kind::Cluster => return Err(no_cluster()),
+            // They would change the connection behind the front's back.
+            Kind::Connection(Connection::Auth | Connection::Hello)
+            | Kind::Subscribe(_)
+            | Kind::Monitor
+            | Kind::Move => return Err(not_within(command)),
+            Kind::Client(Client::Kill | Client::Pause | Client::Unpause)
+                if !self.allows(command) =>
+            {
+                return Err(Failed::Error(refusal(command)));
             }
+            Kind::Client(what) if !is_harmless(what) => return Err(not_within(command)),
+            Kind::Across if names_database(command, &arguments) => return Err(not_within(command)),
             _ => {}
         }
         match self.places(command, &arguments) {
@@ -335,6 +344,29 @@ impl Session {
             self.look_again();
         }
     }
+}
+
+/// Whether a subcommand of CLIENT leaves the connection as it is.
+fn is_harmless(what: Client) -> bool {
+    matches!(
+        what,
+        Client::Kill
+            | Client::Pause
+            | Client::Unpause
+            | Client::GetName
+            | Client::GetRedir
+            | Client::Help
+            | Client::Id
+            | Client::Info
+            | Client::List
+            | Client::TrackingInfo
+            | Client::Unblock
+    )
+}
+
+fn not_within(command: &Command) -> Failed {
+    let name = command.name.replace('|', " ").to_uppercase();
+    Failed::Error(format!("ERR {name} is not allowed in a transaction by the front"))
 }
 
 /// The keys of each database, in the order in which the databases come first.

@@ -82,9 +82,10 @@ impl Line {
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         let inner = &mut *self.inner.borrow_mut();
-        if inner.out.is_empty() {
+        if inner.out.is_empty() && !inner.is_unflushed {
             return Poll::Ready(Ok(()));
         }
+        inner.is_unflushed = true;
         while !inner.out.is_empty() {
             match Pin::new(&mut *stream).poll_write(context, &inner.out) {
                 Poll::Ready(Ok(0)) => {
@@ -105,7 +106,9 @@ impl Line {
         } else {
             inner.out.clear();
         }
-        Pin::new(stream).poll_flush(context)
+        let flushed = Pin::new(stream).poll_flush(context);
+        inner.is_unflushed = flushed.is_pending();
+        flushed
     }
 
     /// Until when reading waits for a program that takes its replies slowly; `None`: it does not.

@@ -7,6 +7,8 @@ use std::rc::Rc;
 pub(crate) struct Lost {
     /// Whether the server may have executed it.
     pub(crate) may_have_run: bool,
+    /// Whether the server could not be reached, or is gone.
+    pub(crate) is_away: bool,
     /// The reply that a program gets instead, if it stays connected: an error without its first `-`.
     pub(crate) error: Rc<str>,
 }

@@ -1,5 +1,6 @@
 //! A connection to a server: requests go out in the order they came, and each reply finds who waits for it.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 
 use super::gather::{Gather, Lost, Rename};
-use super::messages::{Kind, message_kind};
+use super::messages::{Kind, message_kind, says_what_it_is};
 use crate::accounting::{About, Replied};
 use crate::resp::ProtocolError;
 use crate::resp::scanner::{self, ReplyScanner};
@@ -37,6 +38,8 @@ pub(crate) enum To {
     Gather { gather: Rc<dyn Gather>, part: u32 },
     /// A program of RESP2 that subscribes or ends it: a reply for each channel. The next reply that is none ends them.
     Subscriber { outbox: Rc<Outbox>, number: u64 },
+    /// Who waits for the PONG behind a subscription of RESP3: an error before it is the subscription's.
+    Subscribed { outbox: Rc<Outbox>, gather: Rc<dyn Gather> },
 }
 
 #[derive(Debug)]
@@ -45,10 +48,27 @@ pub(super) struct Expected {
     about: Option<About>,
 }
 
+impl Expected {
+    /// There is no reply.
+    fn lose(self, lost: &Lost) {
+        if let Some(about) = self.about {
+            about.lost();
+        }
+        match self.to {
+            To::Program { outbox, number } | To::Subscriber { outbox, number } => {
+                outbox.lose(number, lost);
+            }
+            To::Gather { gather, part } => gather.lost(part, lost),
+            To::Subscribed { gather, .. } => gather.lost(0, lost),
+        }
+    }
+}
+
 /// A connection to one index of a server, with one login and one version of the protocol.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(super) inner: RefCell<Inner>,
+    server: Option<Rc<dyn Any>>,
     max_output: usize,
 }
 
@@ -82,6 +102,8 @@ pub(super) struct Inner {
     is_monitoring: bool,
     /// No new requests are taken: a large reply is on its way.
     pub(super) is_retired: bool,
+    /// Whether bytes that were written may still be within the socket, as with TLS.
+    pub(super) is_unflushed: bool,
     pub(super) is_closed: bool,
     /// Since when a program is waited for.
     pub(super) waits_since: Option<Instant>,
@@ -95,13 +117,29 @@ enum Current {
 }
 
 impl Line {
-    pub(crate) fn new(max_output: usize) -> Rc<Self> {
-        Rc::new(Self { inner: RefCell::default(), max_output })
+    /// To a server, as its address is now.
+    pub(crate) fn new(server: Option<Rc<dyn Any>>, max_output: usize) -> Rc<Self> {
+        Rc::new(Self { inner: RefCell::default(), server, max_output })
+    }
+
+    /// Whether it is to this server.
+    pub(crate) fn is_to<T>(&self, server: &Rc<T>) -> bool {
+        self.server
+            .as_ref()
+            .is_some_and(|own| std::ptr::addr_eq(Rc::as_ptr(own), Rc::as_ptr(server)))
     }
 
     /// Sends a request; its reply goes to `to`.
     pub(crate) fn send(&self, frame: &[u8], to: To, about: Option<About>) {
         let inner = &mut *self.inner.borrow_mut();
+        if inner.is_closed {
+            let lost = Lost {
+                may_have_run: true,
+                is_away: true,
+                error: "ERR the connection to the server was lost".into(),
+            };
+            return Expected { to, about }.lose(&lost);
+        }
         inner.out.extend_from_slice(frame);
         inner.expected.push_back(Expected { to, about });
         inner.wake();
@@ -110,8 +148,10 @@ impl Line {
     /// Sends bytes whose reply is expected already, or comes as messages.
     pub(crate) fn send_bytes(&self, bytes: &[u8]) {
         let inner = &mut *self.inner.borrow_mut();
-        inner.out.extend_from_slice(bytes);
-        inner.wake();
+        if !inner.is_closed {
+            inner.out.extend_from_slice(bytes);
+            inner.wake();
+        }
     }
 
     /// Makes messages go to a program; `None`: there are none.
@@ -159,6 +199,11 @@ impl Line {
         inner.expected.is_empty() && inner.out.is_empty()
     }
 
+    /// Bytes that the server has not taken.
+    pub(crate) fn unsent(&self) -> usize {
+        self.inner.borrow().out.len()
+    }
+
     /// Ready when the server has taken all but `most` bytes, or takes none any more.
     pub(crate) fn poll_taken(&self, context: &mut Context<'_>, most: usize) -> Poll<()> {
         let inner = &mut *self.inner.borrow_mut();
@@ -202,16 +247,8 @@ impl Line {
             }
             std::mem::take(&mut inner.expected)
         };
-        for Expected { to, about } in expected {
-            if let Some(about) = about {
-                about.lost();
-            }
-            match to {
-                To::Program { outbox, number } | To::Subscriber { outbox, number } => {
-                    outbox.lose(number, lost);
-                }
-                To::Gather { gather, part } => gather.lost(part, lost),
-            }
+        for expected in expected {
+            expected.lose(lost);
         }
     }
 
@@ -242,6 +279,9 @@ impl Line {
             let mut borrowed = self.inner.borrow_mut();
             let inner = &mut *borrowed;
             let begins = inner.scanner.is_between();
+            if begins && inner.has_subscriptions() && !says_what_it_is(&bytes[at..]) {
+                break;
+            }
             let scanned = inner.scanner.scan(&bytes[at..])?;
             if scanned.length == 0 {
                 // Asked again from its first byte.
@@ -320,6 +360,12 @@ impl Line {
                 return Ok(());
             }
         }
+        if let Some(Expected { to: To::Subscribed { outbox, .. }, .. }) = inner.expected.front()
+            && reply.starts_with(b"-")
+        {
+            outbox.push(reply);
+            return Ok(());
+        }
         let Some(Expected { to, about }) = inner.expected.pop_front() else {
             return Err(ProtocolError::new("a reply that nobody asked for"));
         };
@@ -333,8 +379,10 @@ impl Line {
             owner.hold_messages();
         }
         drop(borrowed);
-        if let To::Gather { gather, part } = to {
-            gather.reply(part, reply);
+        match to {
+            To::Gather { gather, part } => gather.reply(part, reply),
+            To::Subscribed { gather, .. } => gather.reply(0, reply),
+            To::Program { .. } | To::Subscriber { .. } => {}
         }
         Ok(())
     }
@@ -360,7 +408,7 @@ impl Inner {
     pub(super) fn head(&self) -> Option<&Rc<Outbox>> {
         match self.expected.front().map(|expected| &expected.to) {
             Some(To::Program { outbox, .. } | To::Subscriber { outbox, .. }) => Some(outbox),
-            Some(To::Gather { .. }) => None,
+            Some(To::Gather { .. } | To::Subscribed { .. }) => None,
             None => self.owner.as_ref(),
         }
     }

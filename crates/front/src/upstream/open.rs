@@ -1,5 +1,7 @@
 //! Opens a connection to a server: the login, the version of the protocol and the index, each acknowledged.
 
+use std::collections::VecDeque;
+
 use bytes::BytesMut;
 use compartment_core::Error;
 use compartment_redis::{RedisConfig, ServerStream};
@@ -18,6 +20,13 @@ pub(crate) enum NotOpened {
     Refused(String),
 }
 
+/// Whether a connection can be used if the server refuses a step of its opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Matters {
+    Yes,
+    No,
+}
+
 /// A connection on which the next request can be sent.
 pub(crate) async fn opened(
     server: &RedisConfig,
@@ -28,22 +37,23 @@ pub(crate) async fn opened(
     let stream = ServerStream::open(server, *login == Login::OfUrl).await;
     let mut stream = stream.map_err(NotOpened::Away)?;
     let mut hello = BytesMut::new();
-    let mut replies = 0;
+    // The replies to come, and whether a refusal matters.
+    let mut replies = VecDeque::new();
     if let Login::User { name, password } = login {
         let words = [b"AUTH".as_slice()].into_iter().chain(name.as_deref()).chain([&password[..]]);
         write::request(words.collect::<Vec<_>>(), &mut hello);
-        replies += 1;
+        replies.push_back(Matters::Yes);
     }
     // So that operators know whose connection it is. A user that may not say it goes without.
     write::request([b"CLIENT".as_slice(), b"SETNAME", b"compartment:front"], &mut hello);
-    replies += 1;
+    replies.push_back(Matters::No);
     if resp == Resp::Three {
         write::request([b"HELLO".as_slice(), b"3"], &mut hello);
-        replies += 1;
+        replies.push_back(Matters::Yes);
     }
     if index != 0 {
         write::request([b"SELECT".as_slice(), index.to_string().as_bytes()], &mut hello);
-        replies += 1;
+        replies.push_back(Matters::Yes);
     }
     let broken = |error: std::io::Error| {
         NotOpened::Away(Error::new(
@@ -55,7 +65,7 @@ pub(crate) async fn opened(
     stream.write_all(&hello).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
     let mut read = BytesMut::new();
-    while replies > 0 {
+    while let Some(matters) = replies.front() {
         // Asked from the first byte: these replies are short.
         let scanned = ReplyScanner::default().scan(&read);
         let scanned = scanned.map_err(|error| NotOpened::Refused(format!("ERR {error}")))?;
@@ -66,17 +76,11 @@ pub(crate) async fn opened(
             continue;
         }
         let reply = read.split_to(scanned.length);
-        if let Some(error) = reply.strip_prefix(b"-") {
-            let error = String::from_utf8_lossy(error).trim_end().to_owned();
-            // A program that has not logged in gets the server's own answer to its requests; a name is not needed.
-            let is_for_the_program = *login == Login::Nobody
-                && (error.starts_with("NOAUTH") || error.starts_with("NOPERM"));
-            let is_of_the_name = error.starts_with("NOPERM") && error.contains("client");
-            if !is_for_the_program && !is_of_the_name {
-                return Err(NotOpened::Refused(error));
-            }
+        // At another index, or in another protocol, than was asked for, no request may be sent.
+        if let Some(error) = reply.strip_prefix(b"-").filter(|_| *matters == Matters::Yes) {
+            return Err(NotOpened::Refused(String::from_utf8_lossy(error).trim_end().to_owned()));
         }
-        replies -= 1;
+        replies.pop_front();
     }
     Ok(stream)
 }

@@ -1,12 +1,13 @@
 //! The servers of a front, and the connections that it has to them.
 
-use std::cell::RefCell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use compartment_redis::RedisConfig;
+use compartment_redis::{RedisConfig, ServerStream};
 
 use super::ask::asked;
 use super::away::Away;
@@ -17,6 +18,8 @@ use super::login::Login;
 use super::open::{NotOpened, opened};
 use crate::resp::{Resp, write};
 
+/// How often a server that is away is looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Own connections that are kept for the next program that needs one.
 const SPARE: usize = 64;
 
@@ -38,6 +41,8 @@ struct One {
     name: String,
     server: RedisConfig,
     breaker: RefCell<Breaker>,
+    /// Whether somebody looks for it while it is away.
+    is_looked_for: Cell<bool>,
 }
 
 /// The servers, by number, and the connections to them.
@@ -78,7 +83,13 @@ impl Servers {
             if is_same {
                 continue;
             }
-            let one = Rc::new(One { name, server, breaker: RefCell::default() });
+            let one = Rc::new(One {
+                name,
+                server,
+                breaker: RefCell::default(),
+                is_looked_for: Cell::new(false),
+            });
+            // Connections to the old address are given back to nobody.
             match known.get_mut(number) {
                 Some(place) => *place = one,
                 None => known.push(one),
@@ -122,7 +133,8 @@ impl Servers {
 
     /// Takes back a connection that has no state of a program, and is at the index of `key`.
     pub(crate) fn give_back(&self, key: &LineKey, line: Rc<Line>) {
-        if !line.is_usable() || !line.is_quiet() {
+        let is_of_now = self.one(key.server).is_some_and(|one| line.is_to(&one));
+        if !is_of_now || !line.is_usable() || !line.is_quiet() {
             line.close();
             return;
         }
@@ -166,7 +178,8 @@ impl Servers {
 
     /// Opens a connection in the background. Requests can be sent at once.
     fn opening(self: &Rc<Self>, key: &LineKey) -> Rc<Line> {
-        let line = Line::new(self.max_output);
+        let one: Option<Rc<dyn Any>> = self.one(key.server).map(|one| one as Rc<dyn Any>);
+        let line = Line::new(one, self.max_output);
         let (servers, driven, key) = (Rc::clone(self), Rc::clone(&line), key.clone());
         tokio::task::spawn_local(async move {
             let lost = servers.run(&driven, &key).await;
@@ -179,13 +192,34 @@ impl Servers {
         line
     }
 
+    /// Looks for a server that is away until it is back: nobody may ask for it meanwhile, and probes want to know.
+    fn look_for(self: &Rc<Self>, one: &Rc<One>) {
+        if one.is_looked_for.replace(true) {
+            return;
+        }
+        let (servers, one) = (Rc::clone(self), Rc::clone(one));
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let is_of_now = servers.servers.borrow().iter().any(|now| Rc::ptr_eq(now, &one));
+                if !is_of_now || Box::pin(ServerStream::open(&one.server, false)).await.is_ok() {
+                    break;
+                }
+            }
+            one.is_looked_for.set(false);
+            one.breaker.borrow_mut().succeeded();
+            servers.away.set(&one.name, false);
+        });
+    }
+
     /// Opens the connection and drives it to its end.
-    async fn run(&self, line: &Line, key: &LineKey) -> Lost {
+    async fn run(self: &Rc<Self>, line: &Line, key: &LineKey) -> Lost {
         let Some(one) = self.one(key.server) else {
-            return Lost { may_have_run: false, error: "ERR no such server".into() };
+            return Lost { may_have_run: false, is_away: true, error: "ERR no such server".into() };
         };
         let away = |reason: &str| Lost {
             may_have_run: false,
+            is_away: true,
             error: format!("LOADING the server \"{}\" cannot be reached: {reason}", one.name)
                 .into(),
         };
@@ -197,13 +231,14 @@ impl Servers {
         let stream = match opening.await {
             Ok(stream) => stream,
             Err(NotOpened::Refused(error)) => {
-                return Lost { may_have_run: false, error: error.into() };
+                return Lost { may_have_run: false, is_away: false, error: error.into() };
             }
             Err(NotOpened::Away(error)) => {
                 tracing::warn!(server = one.name, "{error}");
                 let reason = error.message().to_owned();
                 one.breaker.borrow_mut().failed(Instant::now(), reason.clone());
                 self.away.set(&one.name, true);
+                self.look_for(&one);
                 return away(&reason);
             }
         };
@@ -214,6 +249,7 @@ impl Servers {
         }
         Lost {
             may_have_run: true,
+            is_away: true,
             error: format!(
                 "ERR the connection to the server \"{}\" was lost; the command may have run",
                 one.name
