@@ -1,5 +1,6 @@
 //! Tests of the crate from outside, in one program.
 
+mod apart;
 mod channels;
 mod commands;
 mod faults;
