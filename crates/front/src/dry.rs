@@ -7,8 +7,8 @@ use compartment_core::{Contract, DatabaseKind, DatabaseMap, FrontContract, Front
 use crate::observer::Observer;
 use crate::route::Router;
 
-/// Indexes that programs may select, as a server has them unless it is told otherwise.
-const INDEXES: u32 = 16;
+/// Indexes that programs may select.
+const INDEXES: u32 = 128;
 
 /// A map that passes every request to the index that its program selects, on the server `home`, and who counts what the
 /// routes of `map` would do.

@@ -20,6 +20,15 @@ fn frame(words: &[&[u8]]) -> Bytes {
     frame.freeze()
 }
 
+/// What brings a key from its old place. One that is there still, since the new place has the name too, must not come
+/// back after the new one was removed or replaced.
+fn brought(name: &[u8], here: &str, old: u32, access: Access) -> impl Iterator<Item = Frame> {
+    let moved = Frame { index: old, bytes: frame(&[b"MOVE", name, here.as_bytes()]) };
+    let is_gone = matches!(access, Access::Remove | Access::Overwrite);
+    let removed = is_gone.then(|| Frame { index: old, bytes: frame(&[b"UNLINK", name]) });
+    std::iter::once(moved).chain(removed)
+}
+
 impl Session {
     /// The request with what belongs before and after it.
     pub(super) fn frames(
@@ -56,8 +65,7 @@ impl Session {
         for key in &self.keys {
             let name = arguments.get(key.at as usize);
             if previous.concerns(name) {
-                let bytes = frame(&[b"MOVE", name, here.as_bytes()]);
-                frames.before.push(Frame { index: previous.index, bytes });
+                frames.before.extend(brought(name, &here, previous.index, key.access));
             }
         }
     }
@@ -79,8 +87,8 @@ impl Session {
             let (name, database) =
                 (arguments.get(key.at as usize), self.config.placed(target.database));
             if let Some(previous) = database.previous.as_ref().filter(|it| it.concerns(name)) {
-                let bytes = frame(&[b"MOVE", name, database.index.to_string().as_bytes()]);
-                around.before.push(Frame { index: previous.index, bytes });
+                let here = database.index.to_string();
+                around.before.extend(brought(name, &here, previous.index, key.access));
             }
             let is_written = key.access.writes() && key.access != Access::Remove;
             if !is_written || !database.needs_life() {

@@ -158,7 +158,6 @@ impl Session {
         Ok(())
     }
 
-    /// INFO of the home server, whose keyspace is that of all databases of the program together.
     /// Asks a server about itself: on the program's own connection, where it has one, since a shared one may be held up
     /// by what others wait for.
     async fn ask_server(&mut self, target: Target, words: &[&[u8]]) -> Result<Bytes, Failed> {
@@ -170,6 +169,7 @@ impl Session {
         }
     }
 
+    /// INFO of the home server, whose keyspace is that of all databases of the program together.
     async fn info(
         &mut self,
         command: &Command,

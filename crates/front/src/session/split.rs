@@ -27,7 +27,7 @@ struct Joining {
     number: u64,
     replies: RefCell<Vec<Option<Bytes>>>,
     lost: RefCell<Option<Lost>>,
-    /// Whether the replies are those within the last one's EXEC.
+    /// How many replies have not come.
     to_come: std::cell::Cell<usize>,
 }
 

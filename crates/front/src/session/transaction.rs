@@ -154,7 +154,7 @@ impl Session {
     async fn queue(&mut self, command: &Command, request: &Request) -> Result<(), Failed> {
         let arguments = request.arguments();
         match command.kind {
-            Kind::Connection(Connection::Select) => return self.queue_select(&arguments, request),
+            Kind::Connection(Connection::Select) => return self.queue_select(&arguments),
             Kind::Refused if !self.allows(command) => return Err(Failed::Error(refusal(command))),
             Kind::Flush(what) => return self.queue_flush(what, command, request),
             Kind::Keyspace(what) => return self.queue_keyspace(what, request),
@@ -239,7 +239,7 @@ impl Session {
     }
 
     /// The program selects another index within the transaction.
-    fn queue_select(&mut self, arguments: &Arguments<'_>, request: &Request) -> Result<(), Failed> {
+    fn queue_select(&mut self, arguments: &Arguments<'_>) -> Result<(), Failed> {
         let before = self.who.select;
         let index = self.selectable(arguments)?;
         self.who.select = index;
@@ -254,7 +254,6 @@ impl Session {
         }
         let mut frame = BytesMut::new();
         write::request([b"SELECT".as_slice(), home.to_string().as_bytes()], &mut frame);
-        let _ = request;
         self.queued(None, &frame, Step::Shown);
         Ok(())
     }

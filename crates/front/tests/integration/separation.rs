@@ -260,3 +260,28 @@ fn every_way_of_asking_finds_a_key_that_has_not_moved() {
         front.stop().await;
     });
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_name_in_both_places_does_not_come_back_when_it_is_removed() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let front = Front::of(&text(&server.url(), "")).await;
+        let mut program = front.connect().await;
+        for (at, command) in
+            ["DEL job:1 -> 1", "UNLINK job:1 page:1 -> 1", "SET job:1 b EX 1000 -> OK"]
+                .iter()
+                .enumerate()
+        {
+            // A program that still asks the server itself has written the name again.
+            talk(&mut program, "SET job:1 new -> OK").await;
+            server.command(&["SET", "job:1", "old"]).await;
+            talk(&mut program, command).await;
+            let wanted =
+                if at < 2 { "GET job:1 -> (nil)" } else { "GETDEL job:1 -> b\nGET job:1 -> (nil)" };
+            talk(&mut program, wanted).await;
+            assert_eq!(names(&server, 0).await, "");
+        }
+        front.stop().await;
+    });
+}

@@ -14,7 +14,7 @@ use crate::{Contract, Error, KeyPattern, Result};
 const CLIENTS: Bounds<u32> = Bounds::counts("clients", 1, 1_000_000);
 const THREADS: Bounds<u32> = Bounds::counts("threads", 1, 256);
 /// Positions in a request are numbers of 32 bits.
-const MAX_REQUEST: Bounds<u64> = sizes("max_request", 1 << 10, u32::MAX as u64);
+const MAX_REQUEST: Bounds<u64> = sizes("max_request", 1 << 10, i32::MAX as u64);
 const MAX_OUTPUT: Bounds<u64> = sizes("max_output", 1 << 10, 1 << 40);
 const SLOW: Bounds<Duration> = times("slow", Duration::ZERO, Duration::from_secs(86_400));
 const IDLE: Bounds<Duration> =
