@@ -70,6 +70,12 @@ pub struct Setup {
 ///   `a_transaction_is_answered_before_it_is_told_what_it_has_changed`.
 /// - `monitoring_shows_the_requests_of_others`; `a_replica_is_given_the_stream_of_the_server` where that is allowed.
 ///
+/// Programs apart:
+/// - `a_transaction_changes_no_connection` that another program has later.
+/// - `a_login_leads_to_the_database_of_its_route`, and `a_user_who_may_not_select_writes_nowhere_else`.
+/// - `after_another_address_nothing_goes_to_the_old_one`.
+/// - `what_a_command_has_copied_is_gone_however_it_ends`.
+///
 /// Contracts of databases:
 /// - `a_flush_empties_what_the_route_allows`, and `what_is_flushed_does_not_come_back`.
 /// - `foreign_writes_get_the_life_of_their_contract`, and `a_write_into_several_databases_keeps_to_the_terms_of_each`.
@@ -85,7 +91,9 @@ pub struct Setup {
 /// Faults:
 /// - `no_answer_goes_to_another_question_in_ten_thousand_rounds` of cut packets and broken connections.
 /// - `a_killed_server_that_comes_back_is_used_again`, and `the_breaker_of_one_server_leaves_the_others_alone`.
-/// - `a_program_that_takes_no_replies_holds_up_nobody`.
+/// - `a_new_master_of_sentinel_is_followed`, and `a_server_that_is_back_is_seen_to_be`.
+/// - `who_waits_for_a_lost_connection_is_not_left_waiting`.
+/// - `a_program_that_takes_no_replies_holds_up_nobody`, and `a_program_that_has_gone_takes_no_element`.
 /// - `garbage_gets_the_server_s_own_error_and_ends`.
 /// - `long_values_pass_through_without_being_held`.
 ///

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use compartment_testkit::{FaultProxy, RespConnection, TestRedis, eventually, run_test};
+use compartment_testkit::{
+    FaultProxy, RespConnection, TestRedis, TestSentinel, eventually, run_test,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -237,6 +239,27 @@ fn a_program_that_takes_no_replies_holds_up_nobody() {
             assert_eq!(answered.unwrap(), value);
         }
         drop(slow);
+        front.stop().await;
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_new_master_of_sentinel_is_followed() {
+    run_test(async {
+        let mut sentinel = TestSentinel::start().await;
+        let front = Front::of(&map(&sentinel.url(), "", "")).await;
+        let mut program = front.connect().await;
+        talk(&mut program, "SET job:1 a -> OK\nGET job:1 -> a").await;
+        sentinel.kill_master().await;
+        let port = front.port;
+        eventually("the new master is used", || async {
+            let Ok(mut program) = RespConnection::open(port).await else { return false };
+            program.send(&["SET", "job:2", "b"]).await.is_ok_and(|reply| reply.text() == "OK")
+        })
+        .await;
+        let mut program = front.connect().await;
+        talk(&mut program, "GET job:2 -> b\nMULTI -> OK\nGET job:2 -> QUEUED\nEXEC -> [b]").await;
         front.stop().await;
     });
 }
