@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 
-use super::gather::{Gather, Lost, Rename};
+use super::expected::{Expected, To};
+use super::gather::{Lost, Rename};
 use super::messages::{Kind, message_kind, says_what_it_is};
 use crate::accounting::{About, Replied};
 use crate::resp::ProtocolError;
@@ -27,41 +28,6 @@ thread_local! {
 /// Lends the room for bytes that were just read.
 pub(crate) fn with_scratch<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
     BYTES.with(|bytes| read(&mut bytes.borrow_mut()))
-}
-
-/// Whom a reply is for.
-#[derive(Debug)]
-pub(crate) enum To {
-    /// A program, as it comes.
-    Program { outbox: Rc<Outbox>, number: u64 },
-    /// Someone who needs it whole.
-    Gather { gather: Rc<dyn Gather>, part: u32 },
-    /// A program of RESP2 that subscribes or ends it: a reply for each channel. The next reply that is none ends them.
-    Subscriber { outbox: Rc<Outbox>, number: u64 },
-    /// Who waits for the PONG behind a subscription of RESP3: an error before it is the subscription's.
-    Subscribed { outbox: Rc<Outbox>, gather: Rc<dyn Gather> },
-}
-
-#[derive(Debug)]
-pub(super) struct Expected {
-    to: To,
-    about: Option<About>,
-}
-
-impl Expected {
-    /// There is no reply.
-    fn lose(self, lost: &Lost) {
-        if let Some(about) = self.about {
-            about.lost();
-        }
-        match self.to {
-            To::Program { outbox, number } | To::Subscriber { outbox, number } => {
-                outbox.lose(number, lost);
-            }
-            To::Gather { gather, part } => gather.lost(part, lost),
-            To::Subscribed { gather, .. } => gather.lost(0, lost),
-        }
-    }
 }
 
 /// A connection to one index of a server, with one login and one version of the protocol.

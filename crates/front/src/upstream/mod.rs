@@ -4,6 +4,7 @@ mod ask;
 mod away;
 mod breaker;
 mod drive;
+mod expected;
 mod gather;
 mod lent;
 mod line;
@@ -14,8 +15,9 @@ mod servers;
 
 pub(crate) use ask::{Ask, asked};
 pub(crate) use away::Away;
+pub(crate) use expected::To;
 pub(crate) use gather::{Gather, Lost, Rename};
 pub(crate) use lent::Lent;
-pub(crate) use line::{Line, To, with_scratch};
+pub(crate) use line::{Line, with_scratch};
 pub(crate) use login::Login;
 pub(crate) use servers::{LineKey, Servers};
