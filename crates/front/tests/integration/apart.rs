@@ -172,7 +172,7 @@ fn what_a_command_has_copied_is_gone_however_it_ends() {
              DEL page:s -> 1
              SADD page:s new -> 1
              SINTER page:s job:s -> []
-             SUNION page:s job:s -> [a new]",
+             SDIFF page:s job:s -> [new]",
         )
         .await;
         for index in 0..6 {
