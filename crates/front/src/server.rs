@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use compartment_core::{DatabaseMap, Error, ErrorKind, Result};
+use compartment_core::{DatabaseMap, Error, ErrorKind, Result, Scheme};
 use compartment_redis::RedisConfig;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -156,8 +156,24 @@ fn servers_of(
     known
 }
 
+/// Refuses routes to databases on a cluster, which the front does not serve.
+fn check_servers(map: &DatabaseMap) -> Result<()> {
+    let front = map.front();
+    let named = front.routes.iter().map(|route| &route.to).chain(&front.default);
+    for contract in named.filter_map(|name| map.database(name)) {
+        let instance = map.instances().get(contract.placement.instance());
+        if instance.is_some_and(|instance| instance.url.scheme() == Scheme::Cluster) {
+            let what = "it is on a cluster, which the front does not serve: route to a database on a single server \
+                        or behind Sentinel";
+            return Err(failed(what.to_owned()).in_database(&contract.name));
+        }
+    }
+    Ok(())
+}
+
 async fn config_of(setup: Setup, servers: &[(String, RedisConfig)]) -> Result<Arc<Config>> {
     let Setup { map, router, passwords, observes, listen: _, sockets: _ } = setup;
+    check_servers(&map)?;
     let names: Vec<String> = servers.iter().map(|(name, _)| name.clone()).collect();
     let Some(home) = router.view(&crate::route::Program::default()).map(|view| view.home()) else {
         return Err(failed("the map has no database".to_owned()));
