@@ -25,12 +25,20 @@ impl Line {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut pause = Box::pin(tokio::time::sleep(Duration::ZERO));
+        let mut is_deferred = false;
         std::future::poll_fn(|context| {
             if !self.inner.borrow_mut().note(context) || self.is_done() {
                 return Poll::Ready(Ok(()));
             }
-            if let Poll::Ready(Err(error)) = self.poll_write(&mut stream, context) {
-                return Poll::Ready(Err(error));
+            // Other programs may have requests ready: the runtime looks once more before these leave.
+            if !is_deferred && self.unsent() > 0 {
+                is_deferred = true;
+                let _ = std::pin::pin!(tokio::task::yield_now()).poll(context);
+            } else {
+                is_deferred = false;
+                if let Poll::Ready(Err(error)) = self.poll_write(&mut stream, context) {
+                    return Poll::Ready(Err(error));
+                }
             }
             for _ in 0..READS {
                 if let Some(until) = self.waits_until(context) {
