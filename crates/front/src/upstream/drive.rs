@@ -31,7 +31,8 @@ impl Line {
                 return Poll::Ready(Ok(()));
             }
             // Other programs may have requests ready: the runtime looks once more before these leave.
-            if !is_deferred && self.unsent() > 0 {
+            // Where a program has the connection for itself, nobody else's can come.
+            if !is_deferred && self.unsent() > 0 && self.inner.borrow().owner.is_none() {
                 is_deferred = true;
                 let _ = std::pin::pin!(tokio::task::yield_now()).poll(context);
             } else {
