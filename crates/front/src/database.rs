@@ -92,7 +92,11 @@ impl Database {
 
     /// Whether nothing comes before or after a request of this command.
     pub(crate) fn is_plain(&self, command: &Command) -> bool {
-        self.previous.is_none()
-            && !(self.needs_life() && (command.writes() || command.kind == Kind::Script))
+        self.previous.is_none() && !self.asks_for_life(command)
+    }
+
+    /// Whether this command may write a key that needs a life.
+    pub(crate) fn asks_for_life(&self, command: &Command) -> bool {
+        self.needs_life() && (command.writes() || command.kind == Kind::Script)
     }
 }

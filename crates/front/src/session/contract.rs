@@ -50,9 +50,7 @@ impl Session {
             return frames;
         }
         self.bring(database, arguments, &mut frames);
-        if database.needs_life() && command.writes()
-            || command.kind == Kind::Script && database.needs_life()
-        {
+        if database.asks_for_life(command) {
             self.give_life(command, target, database, arguments, &mut frames);
         }
         frames

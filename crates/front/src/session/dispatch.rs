@@ -62,6 +62,9 @@ impl Session {
 
     /// In the dry mode: counts what the routes would do.
     pub(super) fn observe(&mut self, arguments: &Arguments<'_>) {
+        if self.config.observer.is_none() {
+            return;
+        }
         let config = self.config.clone();
         let Some(observer) = &config.observer else { return };
         if let Some(command) = config.table.find(arguments) {

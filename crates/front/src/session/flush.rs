@@ -1,6 +1,6 @@
 //! FLUSHDB empties what the program's route allows, and nothing else.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::dispatch::NO_ROUTE;
 use super::failed::Failed;
@@ -9,7 +9,6 @@ use super::slow::refusal;
 use super::state::Session;
 use crate::commands::{Command, Flush};
 use crate::resp::request::Request;
-use crate::resp::write;
 use crate::route::Target;
 
 impl Session {
@@ -23,23 +22,7 @@ impl Session {
             if !self.allows(command) {
                 return Err(Failed::Error(refusal(command)));
             }
-            self.settle().await?;
-            let mut servers: Vec<(usize, Target)> = Vec::new();
-            for database in self.view.databases() {
-                let target = Target { database: *database, route: NO_ROUTE };
-                let server = self.config.placed(*database).server;
-                if !servers.iter().any(|(known, _)| *known == server) {
-                    servers.push((server, target));
-                }
-            }
-            if let [(_, target)] = servers[..] {
-                return self.pass_on(Some(command), target, request).await;
-            }
-            let frame = Bytes::copy_from_slice(request.frame());
-            let parts: Vec<Part> =
-                servers.iter().map(|(_, target)| Part::plain(*target, frame.clone())).collect();
-            let joint = Joint::Status(parts.len());
-            return self.execute_parts(command, parts, joint).await;
+            return self.on_all_servers(command, request).await;
         }
         let (parts, joint) = self.flush_parts(request)?;
         for part in &parts {
@@ -58,6 +41,7 @@ impl Session {
         command: &Command,
         request: &Request,
     ) -> Result<(), Failed> {
+        self.settle().await?;
         let mut servers: Vec<usize> = Vec::new();
         let mut parts: Vec<Part> = Vec::new();
         for database in self.view.databases() {
@@ -67,6 +51,9 @@ impl Session {
                 let target = Target { database: *database, route: NO_ROUTE };
                 parts.push(Part::plain(target, Bytes::copy_from_slice(request.frame())));
             }
+        }
+        if let [part] = &parts[..] {
+            return self.pass_on(Some(command), part.target, request).await;
         }
         let joint = Joint::Status(parts.len());
         self.execute_parts(command, parts, joint).await
@@ -101,7 +88,6 @@ impl Session {
     }
 
     fn flush_parts(&self, request: &Request) -> Result<(Vec<Part>, Joint), Failed> {
-        let arguments = request.arguments();
         let databases = self.view.flush();
         if databases.is_empty() {
             let names: Vec<&str> = self
@@ -116,9 +102,7 @@ impl Session {
                 names.join(", ")
             )));
         }
-        let mut frame = BytesMut::new();
-        write::request(arguments.iter().collect::<Vec<_>>(), &mut frame);
-        let frame = frame.freeze();
+        let frame = Bytes::copy_from_slice(request.frame());
         let mut parts: Vec<Part> = Vec::new();
         for database in databases {
             let placed = self.config.placed(*database);

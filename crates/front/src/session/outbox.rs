@@ -241,11 +241,6 @@ impl Outbox {
         Poll::Ready(Ok(()))
     }
 
-    /// Notes who waits for replies to be whole, or to be taken.
-    pub(crate) fn note_answers(&self, context: &mut Context<'_>) {
-        self.note(context);
-    }
-
     /// Notes who goes on reading when the program has taken bytes.
     pub(crate) fn note_reader(&self, context: &mut Context<'_>) {
         self.inner.borrow_mut().reader = Some(context.waker().clone());

@@ -55,7 +55,7 @@ impl Session {
         self.outbox.release_messages();
         let outbox = self.outbox.clone();
         self.wait(std::future::poll_fn(|context| {
-            outbox.note_answers(context);
+            outbox.note(context);
             if outbox.ending().is_some() {
                 return std::task::Poll::Ready(Err(Gone));
             }

@@ -80,7 +80,7 @@ impl Session {
                 Stop::Wait(number) => {
                     let outbox = self.outbox.clone();
                     self.wait(std::future::poll_fn(|context| {
-                        outbox.note_answers(context);
+                        outbox.note(context);
                         if outbox.has_answered(number) { Poll::Ready(()) } else { Poll::Pending }
                     }))
                     .await?;
@@ -88,7 +88,7 @@ impl Session {
                 Stop::Full => {
                     let outbox = self.outbox.clone();
                     std::future::poll_fn(|context| {
-                        outbox.note_answers(context);
+                        outbox.note(context);
                         let is_full = outbox.outstanding() >= OUTSTANDING / 2
                             || outbox.waiting_bytes() > UNTAKEN / 2;
                         if is_full { Poll::Pending } else { Poll::Ready(()) }

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use compartment_core::DatabaseKind;
 
 use super::failed::Failed;
-use super::frames::{Counted, Frame};
+use super::frames::{Counted, Steps};
 use super::life::gives_life;
 use super::state::Session;
 use crate::accounting::{About, Replied};
@@ -139,29 +139,15 @@ impl Session {
             );
             return number;
         }
-        let (mut bytes, mut index, mut commands, mut element) = (BytesMut::new(), home, 0, 0);
-        let own = Frame { index: home, bytes: frames.request.clone() };
-        let all = frames.before.iter().map(|frame| (frame, false));
-        let all = all.chain([(&own, true)]).chain(frames.after.iter().map(|frame| (frame, false)));
-        for (frame, is_request) in all {
-            if frame.index != index {
-                write::request(
-                    [b"SELECT".as_slice(), frame.index.to_string().as_bytes()],
-                    &mut bytes,
-                );
-                index = frame.index;
-                commands += 1;
-            }
-            if is_request {
-                element = commands;
-            }
-            bytes.extend_from_slice(&frame.bytes);
-            commands += 1;
+        let mut steps = Steps::at(home);
+        for frame in &frames.before {
+            steps.add(frame.index, &frame.bytes);
         }
-        if index != home {
-            write::request([b"SELECT".as_slice(), home.to_string().as_bytes()], &mut bytes);
-            commands += 1;
+        let element = steps.add(home, &frames.request);
+        for frame in &frames.after {
+            steps.add(frame.index, &frame.bytes);
         }
+        steps.select(home);
         let done = Done::Shown {
             outbox: self.outbox.clone(),
             number,
@@ -169,7 +155,7 @@ impl Session {
             about,
             counted: frames.counted,
         };
-        send_transaction(line, &bytes, commands, done);
+        send_transaction(line, &steps.bytes, steps.count, done);
         number
     }
 
