@@ -1,6 +1,5 @@
 //! Commands whose keys belong together and are in several databases: one step where one server has them all.
 
-use std::rc::Rc;
 use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
@@ -37,11 +36,7 @@ impl Session {
         let line = match around.is_empty() {
             // The EXEC around it would end the program's WATCH: this transaction goes another way.
             false if watches => self.lane(target, true),
-            _ => {
-                self.take_own(server, index).await?;
-                let own = self.own.as_ref().map(|own| Rc::clone(&own.line));
-                own.ok_or(Failed::Gone)?
-            }
+            _ => self.take_own(server, index).await?,
         };
         let reply = match around.is_empty() {
             true => self.ask_frame(&line, &frame).await?,

@@ -34,10 +34,7 @@ impl Session {
         self.bring_now(&keys, &vec![target; keys.len()]).await?;
         let placed = self.config.placed(target.database);
         let (server, index) = (placed.server, placed.index);
-        self.take_own(server, index).await?;
-        let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
-            return Err(Failed::Gone);
-        };
+        let line = self.take_own(server, index).await?;
         // Within a transaction it would not wait: what the contract asks for comes after it.
         let number = self.outbox.expect();
         let about = self.about(command, target, request.frame().len());
@@ -67,10 +64,7 @@ impl Session {
         self.settle().await?;
         let server = self.config.placed(self.view.home()).server;
         let index = self.home_index();
-        self.take_own(server, index).await?;
-        let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
-            return Err(Failed::Gone);
-        };
+        let line = self.take_own(server, index).await?;
         self.ask_on(&line, &[b"PING"]).await?;
         self.on_own(command, request).await?;
         self.give_up_with_the_program().await

@@ -1,7 +1,5 @@
 //! CLIENT: what a program says and asks of its connection.
 
-use std::rc::Rc;
-
 use bytes::{Bytes, BytesMut};
 
 use super::failed::Failed;
@@ -110,10 +108,10 @@ impl Session {
         }
         let home = self.config.placed(self.view.home());
         let (server, index) = (home.server, home.index);
-        self.take_own(server, index).await?;
-        let Some(own) = &mut self.own else { return Err(Failed::Gone) };
-        own.holds.keeps_state = true;
-        let line = Rc::clone(&own.line);
+        let line = self.take_own(server, index).await?;
+        if let Some(own) = &mut self.own {
+            own.holds.keeps_state = true;
+        }
         line.set_owner(Some(self.outbox.clone()));
         let (name, library, version) =
             (self.who.name.clone(), self.who.library.clone(), self.who.library_version.clone());
@@ -133,8 +131,7 @@ impl Session {
         command: &Command,
         request: &Request,
     ) -> Result<(), Failed> {
-        let Some(own) = &self.own else { return Err(Failed::Gone) };
-        let line = Rc::clone(&own.line);
+        let line = self.own_line()?;
         if line.is_closed() {
             return Err(Failed::Gone);
         }

@@ -1,6 +1,5 @@
 //! A program that is a replica: its connection and the server's become one.
 
-use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::BytesMut;
@@ -18,9 +17,7 @@ impl Session {
     pub(super) async fn join(&mut self, request: &Request) -> Result<(), Failed> {
         self.settle().await?;
         self.identify().await?;
-        let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
-            return Err(Failed::Gone);
-        };
+        let line = self.own_line()?;
         line.set_raw();
         self.outbox.release_messages();
         line.send_bytes(request.frame());

@@ -53,13 +53,10 @@ impl Session {
         }
         let is_repaired = needs_life && contract == FrontContract::Repair;
         let life = self.view.life(target.route).filter(|_| is_repaired);
-        match self.take_own(database.server, database.index).await {
-            Ok(()) => {}
+        let line = match self.take_own(database.server, database.index).await {
+            Ok(line) => line,
             Err(Failed::Gone) => return Err(Gone),
             Err(_) => return Ok(false),
-        }
-        let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
-            return Err(Gone);
         };
         let length = self.buffer.len() + self.parser.wanted(self.buffer.len());
         self.parser = RequestParser::new(config.settings.max_request);

@@ -12,7 +12,7 @@ use crate::upstream::{Line, To, asked};
 
 impl Session {
     /// Gives the program a connection of its own to a server, at this index.
-    pub(super) async fn take_own(&mut self, server: usize, index: u32) -> Result<(), Failed> {
+    pub(super) async fn take_own(&mut self, server: usize, index: u32) -> Result<Rc<Line>, Failed> {
         if let Some(own) = self.own.as_ref().filter(|own| own.line.is_closed()) {
             // What the server kept for the program is gone with it.
             if own.holds != Holds::default() || own.transaction.is_some() {
@@ -24,9 +24,15 @@ impl Session {
             // Writes on shared connections take effect first.
             self.settle().await?;
             let line = self.front.servers().own(&self.key(server, index));
-            let own = Own { line, server, index, holds: Holds::default(), transaction: None };
+            let own = Own {
+                line: Rc::clone(&line),
+                server,
+                index,
+                holds: Holds::default(),
+                transaction: None,
+            };
             self.own = Some(own);
-            return Ok(());
+            return Ok(line);
         };
         if own.server != server {
             let servers = self.front.servers();
@@ -36,10 +42,10 @@ impl Session {
                  \"{there}\""
             )));
         }
-        if own.index == index || own.transaction.is_some() {
-            return Ok(());
-        }
         let line = Rc::clone(&own.line);
+        if own.index == index || own.transaction.is_some() {
+            return Ok(line);
+        }
         let reply = self.ask_on(&line, &[b"SELECT", index.to_string().as_bytes()]).await?;
         if let Some(error) = reply.strip_prefix(b"-") {
             return Err(Failed::Error(String::from_utf8_lossy(error).trim_end().to_owned()));
@@ -47,7 +53,12 @@ impl Session {
         if let Some(own) = &mut self.own {
             own.index = index;
         }
-        Ok(())
+        Ok(line)
+    }
+
+    /// The connection that the program has for itself.
+    pub(super) fn own_line(&self) -> Result<Rc<Line>, Failed> {
+        self.own.as_ref().map(|own| Rc::clone(&own.line)).ok_or(Failed::Gone)
     }
 
     /// Waits until every reply is whole.

@@ -1,7 +1,5 @@
 //! Requests that take more than one step, or change the connection's state.
 
-use std::rc::Rc;
-
 use super::failed::Failed;
 use super::failed::Gone;
 use super::places::Places;
@@ -109,11 +107,7 @@ impl Session {
                 self.settle().await?;
                 self.lane(target, false)
             }
-            Some(own) if own.server == server => {
-                self.take_own(server, index).await?;
-                let Some(own) = &self.own else { return Err(Failed::Gone) };
-                Rc::clone(&own.line)
-            }
+            Some(own) if own.server == server => self.take_own(server, index).await?,
             Some(own) if own.holds.watches || own.transaction.is_some() => {
                 self.take_own(server, index).await?;
                 return Err(Failed::Gone);

@@ -215,9 +215,7 @@ impl Session {
                     Some(own) => own.index,
                     None => first.map_or(0, |part| self.index_of(part.target)),
                 };
-                self.take_own(server, index).await?;
-                let Some(own) = &self.own else { return Err(Failed::Gone) };
-                (Rc::clone(&own.line), index)
+                (self.take_own(server, index).await?, index)
             }
         };
         let mut steps = Steps::at(index);

@@ -18,10 +18,10 @@ impl Session {
         self.settle().await?;
         let home = self.config.placed(self.view.home());
         let (server, index) = (home.server, home.index);
-        self.take_own(server, index).await?;
-        let Some(own) = &mut self.own else { return Err(Failed::Gone) };
-        own.holds.subscribes = true;
-        let line = Rc::clone(&own.line);
+        let line = self.take_own(server, index).await?;
+        if let Some(own) = &mut self.own {
+            own.holds.subscribes = true;
+        }
         line.set_owner(Some(self.outbox.clone()));
         let frame = self.channels_of_server(request, &line);
         let frame = frame.as_deref().unwrap_or(request.frame());

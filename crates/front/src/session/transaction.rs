@@ -35,10 +35,7 @@ impl Session {
             T::Watch => self.watch(command, request).await,
             T::Multi => {
                 let (server, index) = self.transaction_place();
-                self.take_own(server, index).await?;
-                let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
-                    return Err(Failed::Gone);
-                };
+                let line = self.take_own(server, index).await?;
                 let reply = self.ask_frame(&line, request.frame()).await?;
                 if reply.starts_with(b"+")
                     && let Some(own) = &mut self.own
@@ -93,10 +90,7 @@ impl Session {
         for (target, keys) in grouped(&targets, &keys) {
             let placed = self.config.placed(target.database);
             let (server, index) = (placed.server, placed.index);
-            self.take_own(server, index).await?;
-            let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
-                return Err(Failed::Gone);
-            };
+            let line = self.take_own(server, index).await?;
             let words: Vec<&[u8]> = [b"WATCH".as_slice()].into_iter().chain(keys).collect();
             reply = self.ask_on(&line, &words).await?;
             if reply.starts_with(b"-") {
@@ -120,9 +114,7 @@ impl Session {
         match command.kind {
             Kind::Transaction(T::Exec) => return self.exec(request).await,
             Kind::Transaction(T::Discard) => {
-                let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
-                    return Err(Failed::Gone);
-                };
+                let line = self.own_line()?;
                 let reply = self.ask_frame(&line, request.frame()).await?;
                 self.end_transaction();
                 self.outbox.answer(&reply);
@@ -130,9 +122,7 @@ impl Session {
             }
             // The server refuses them at once, and queues nothing.
             Kind::Transaction(T::Multi | T::Watch) => {
-                let Some(line) = self.own.as_ref().map(|own| Rc::clone(&own.line)) else {
-                    return Err(Failed::Gone);
-                };
+                let line = self.own_line()?;
                 let reply = self.ask_frame(&line, request.frame()).await?;
                 self.outbox.answer(&reply);
                 return Ok(());
