@@ -40,8 +40,7 @@ async fn of_server(config: &RedisConfig) -> Result<CommandTable> {
         |what: String| Error::new(ErrorKind::Unavailable, "read the server's commands", what);
     let read = async {
         let mut stream = ServerStream::open(config, true).await?;
-        let mut request = BytesMut::new();
-        write::request([b"COMMAND".as_slice()], &mut request);
+        let request = write::frame(&[b"COMMAND"]);
         let broken = |error: std::io::Error| failed(format!("{}: {error}", config.url));
         stream.write_all(&request).await.map_err(broken)?;
         stream.flush().await.map_err(broken)?;

@@ -1,6 +1,6 @@
 //! Writes requests and the front's own replies.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 /// Digits of a `u64`, and a sign.
 const DIGITS: usize = 20;
@@ -44,6 +44,14 @@ pub fn request<'a>(
     for word in words {
         bulk(word, out);
     }
+}
+
+/// The bytes of a request of these words.
+#[must_use]
+pub fn frame(words: &[&[u8]]) -> Bytes {
+    let mut frame = BytesMut::new();
+    request(words.iter().copied(), &mut frame);
+    frame.freeze()
 }
 
 /// A number.

@@ -110,9 +110,7 @@ impl Session {
             .chain(words.iter().map(Vec::as_slice))
             .chain(arguments.iter())
             .collect();
-        let mut frame = BytesMut::new();
-        write::request(all, &mut frame);
-        Ok((target, frame.freeze()))
+        Ok((target, write::frame(&all)))
     }
 
     /// Gives copies in a reply the names that the program knows.
@@ -184,11 +182,7 @@ impl Session {
         };
         let index = self.index_at(arguments.get(2), arguments.get(1), target)?;
         self.bring_now(&[arguments.get(1)], &[target]).await?;
-        let mut frame = BytesMut::new();
-        write::request(
-            [b"MOVE".as_slice(), arguments.get(1), index.to_string().as_bytes()],
-            &mut frame,
-        );
+        let frame = write::frame(&[b"MOVE", arguments.get(1), index.to_string().as_bytes()]);
         self.pass_on_frame(command, target, &frame).await
     }
 
@@ -212,8 +206,7 @@ impl Session {
             .enumerate()
             .map(|(place, word)| if place == at { index.as_bytes() } else { word })
             .collect();
-        let mut frame = BytesMut::new();
-        write::request(words, &mut frame);
+        let frame = write::frame(&words);
         self.pass_on_frame(command, target, &frame).await
     }
 

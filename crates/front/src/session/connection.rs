@@ -184,8 +184,7 @@ impl Session {
             super::client::check_name(name)?;
         }
         if let Some((user, password)) = login {
-            let mut frame = BytesMut::new();
-            write::request([b"AUTH".as_slice(), user, password], &mut frame);
+            let frame = write::frame(&[b"AUTH", user, password]);
             let reply = self.log_in(Some(user), password, &frame).await?;
             if reply.starts_with(b"-") {
                 self.outbox.answer(&reply);
@@ -202,9 +201,8 @@ impl Session {
         }
         // Asked on the own connection if there is one, since the server has to know the protocol of its messages.
         let (server, index) = (self.home_server(), self.home_index());
-        let mut frame = BytesMut::new();
         let version = if resp == Resp::Three { b"3".as_slice() } else { b"2" };
-        write::request([b"HELLO".as_slice(), version], &mut frame);
+        let frame = write::frame(&[b"HELLO", version]);
         let reply = match self.own.as_ref().map(|own| own.line.clone()) {
             Some(line) => self.ask_frame(&line, &frame).await?,
             None => {

@@ -1,6 +1,6 @@
 //! What a database's contract and its previous place add to a request.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use compartment_core::FrontContract;
 
 use super::failed::Failed;
@@ -9,16 +9,11 @@ use super::life::{Life, life};
 use super::state::Session;
 use crate::commands::{Access, Command, Flags, Kind};
 use crate::database::Database;
-use crate::resp::{Arguments, write};
+use crate::resp::Arguments;
+use crate::resp::write::frame;
 use crate::route::Target;
 
 const WITH_LIFE: &str = include_str!("../lua/with_life.lua");
-
-fn frame(words: &[&[u8]]) -> Bytes {
-    let mut frame = BytesMut::new();
-    write::request(words.iter().copied(), &mut frame);
-    frame.freeze()
-}
 
 /// What brings a key from its old place. One that is there still, since the new place has the name too, must not come
 /// back after the new one was removed or replaced.

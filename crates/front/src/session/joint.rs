@@ -23,6 +23,18 @@ impl Part {
     }
 }
 
+/// Each database once, in the order in which they come first, with the places of its targets.
+pub(super) fn grouped(targets: &[Target]) -> Vec<(Target, Vec<usize>)> {
+    let mut groups: Vec<(Target, Vec<usize>)> = Vec::new();
+    for (at, target) in targets.iter().enumerate() {
+        match groups.iter_mut().find(|(known, _)| known.database == target.database) {
+            Some((_, places)) => places.push(at),
+            None => groups.push((*target, vec![at])),
+        }
+    }
+    groups
+}
+
 /// How the replies to parts become one.
 #[derive(Clone, Debug)]
 pub(super) enum Joint {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bytes::{Buf, BytesMut};
+use bytes::Buf;
 use compartment_core::FrontContract;
 use tokio::io::AsyncReadExt;
 
@@ -95,12 +95,8 @@ impl Session {
         }
         if let Some(life) = life {
             // The value has gone already: its life comes right after it.
-            let mut frame = BytesMut::new();
             let life = life.as_millis().to_string();
-            crate::resp::write::request(
-                [b"PEXPIRE".as_slice(), &key, life.as_bytes(), b"NX"],
-                &mut frame,
-            );
+            let frame = crate::resp::write::frame(&[b"PEXPIRE", &key, life.as_bytes(), b"NX"]);
             line.send(&frame, To::Gather { gather: Rc::new(Swallow), part: 0 }, None);
         }
         self.settle().await?;

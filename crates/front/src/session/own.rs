@@ -80,9 +80,7 @@ impl Session {
 
     /// The reply to a request of the front on a connection.
     pub(super) async fn ask_on(&mut self, line: &Line, words: &[&[u8]]) -> Result<Bytes, Failed> {
-        let mut frame = bytes::BytesMut::new();
-        write::request(words.iter().copied(), &mut frame);
-        self.ask_frame(line, &frame).await
+        self.ask_frame(line, &write::frame(words)).await
     }
 
     /// The reply to a request whose bytes are these.

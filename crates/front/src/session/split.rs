@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::failed::Failed;
 use super::frames::{Around, Steps};
-use super::joint::{Joint, Part};
+use super::joint::{Joint, Part, grouped};
 use super::state::Session;
 use super::wrapped::{Done, send_transaction};
 use crate::accounting::Book;
@@ -107,13 +107,7 @@ impl Session {
         arguments: &Arguments<'_>,
         targets: &[Target],
     ) -> Result<(Vec<Part>, Joint), Failed> {
-        let mut groups: Vec<(Target, Vec<usize>)> = Vec::new();
-        for (at, target) in targets.iter().enumerate() {
-            match groups.iter_mut().find(|(known, _)| known.database == target.database) {
-                Some((_, places)) => places.push(at),
-                None => groups.push((*target, vec![at])),
-            }
-        }
+        let groups = grouped(targets);
         let mut parts = Vec::with_capacity(groups.len());
         for (target, places) in &groups {
             let mut words = vec![arguments.get(0)];
@@ -124,10 +118,8 @@ impl Session {
                     words.push(arguments.get(at + 1));
                 }
             }
-            let mut frame = BytesMut::new();
-            write::request(words, &mut frame);
             let around = self.around(command, arguments, targets, |at| places.contains(&at))?;
-            parts.push(Part { target: *target, frame: frame.freeze(), around });
+            parts.push(Part { target: *target, frame: write::frame(&words), around });
         }
         let count = parts.len();
         let joint = match split {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::failed::Failed;
 use super::notifications::{Notifications, may_notify};
@@ -26,8 +26,7 @@ impl Session {
         let frame = self.channels_of_server(request, &line);
         let frame = frame.as_deref().unwrap_or(request.frame());
         // How many replies there are is known when the next request is answered.
-        let (mut ping, outbox) = (BytesMut::new(), self.outbox.clone());
-        write::request([b"PING".as_slice()], &mut ping);
+        let (ping, outbox) = (write::frame(&[b"PING"]), self.outbox.clone());
         if self.who.resp == Resp::Three {
             // The replies are messages.
             line.send_bytes(frame);
@@ -50,7 +49,7 @@ impl Session {
 
     /// The request with the channels that the server has for notifications of the program's keys; `None` if it is as
     /// it should be.
-    fn channels_of_server(&mut self, request: &Request, line: &Line) -> Option<BytesMut> {
+    fn channels_of_server(&mut self, request: &Request, line: &Line) -> Option<Bytes> {
         let arguments = request.arguments();
         let is_of_shards =
             arguments.get(0).first().is_some_and(|byte| byte.eq_ignore_ascii_case(&b's'))
@@ -76,9 +75,7 @@ impl Session {
         for at in 1..arguments.len() {
             words.extend(notifications.of_server(arguments.get(at), is_pattern));
         }
-        let mut frame = BytesMut::new();
-        write::request(words.iter().map(|word| &word[..]).collect::<Vec<_>>(), &mut frame);
-        Some(frame)
+        Some(write::frame(&words.iter().map(|word| &word[..]).collect::<Vec<_>>()))
     }
 
     /// Shows every request of the server, until the connection ends.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::connection::out_of_range;
 use super::failed::Failed;
@@ -17,7 +17,7 @@ use crate::route::Target;
 use crate::upstream::{Gather, To};
 
 use super::frames::Around;
-use super::joint::{Joint, Part};
+use super::joint::{Joint, Part, grouped};
 
 fn swallow() -> To {
     To::Gather { gather: Rc::new(Swallow), part: 0 }
@@ -87,10 +87,11 @@ impl Session {
         let keys: Vec<&[u8]> = self.keys.iter().map(|key| arguments.get(key.at as usize)).collect();
         self.bring_now(&keys, &targets).await?;
         let mut reply = Bytes::new();
-        for (target, keys) in grouped(&targets, &keys) {
+        for (target, places) in grouped(&targets) {
             let placed = self.config.placed(target.database);
             let (server, index) = (placed.server, placed.index);
             let line = self.take_own(server, index).await?;
+            let keys = places.iter().map(|at| keys[*at]);
             let words: Vec<&[u8]> = [b"WATCH".as_slice()].into_iter().chain(keys).collect();
             reply = self.ask_on(&line, &words).await?;
             if reply.starts_with(b"-") {
@@ -242,8 +243,7 @@ impl Session {
             transaction.select_before.get_or_insert(before);
             transaction.index = Some(home);
         }
-        let mut frame = BytesMut::new();
-        write::request([b"SELECT".as_slice(), home.to_string().as_bytes()], &mut frame);
+        let frame = write::frame(&[b"SELECT", home.to_string().as_bytes()]);
         self.queued(None, &frame, Step::Shown);
         Ok(())
     }
@@ -274,8 +274,7 @@ impl Session {
         if let Some(index) = index
             && transaction.index != Some(index)
         {
-            let mut select = BytesMut::new();
-            write::request([b"SELECT".as_slice(), index.to_string().as_bytes()], &mut select);
+            let select = write::frame(&[b"SELECT", index.to_string().as_bytes()]);
             own.line.send(&select, swallow(), None);
             transaction.index = Some(index);
             transaction.steps.push(Step::Hidden);
@@ -356,16 +355,4 @@ fn is_harmless(what: Client) -> bool {
 fn not_within(command: &Command) -> Failed {
     let name = command.name.replace('|', " ").to_uppercase();
     Failed::Error(format!("ERR {name} is not allowed in a transaction by the front"))
-}
-
-/// The keys of each database, in the order in which the databases come first.
-pub(super) fn grouped<'a>(targets: &[Target], keys: &[&'a [u8]]) -> Vec<(Target, Vec<&'a [u8]>)> {
-    let mut groups: Vec<(Target, Vec<&[u8]>)> = Vec::new();
-    for (target, key) in targets.iter().zip(keys) {
-        match groups.iter_mut().find(|(known, _)| known.database == target.database) {
-            Some((_, keys)) => keys.push(key),
-            None => groups.push((*target, vec![key])),
-        }
-    }
-    groups
 }

@@ -1,13 +1,12 @@
 //! Keys of a database that have not moved yet, where they cannot come with the request: before WATCH, blocking commands,
 //! MOVE and FLUSHDB.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::failed::Failed;
 use super::keyspace::bulk;
 use super::state::Session;
 use crate::resp::scanner::elements;
-use crate::resp::write;
 use crate::route::{DatabaseId, Target};
 use crate::upstream::Line;
 
@@ -69,9 +68,7 @@ impl Session {
 
     /// The reply to a command, or the server's refusal.
     async fn ask_words(&mut self, line: &Line, words: &[&[u8]]) -> Result<Bytes, Failed> {
-        let mut frame = BytesMut::new();
-        write::request(words.iter().copied(), &mut frame);
-        let reply = self.ask_frame(line, &frame).await?;
+        let reply = self.ask_on(line, words).await?;
         match reply.strip_prefix(b"-") {
             Some(error) => {
                 let error = String::from_utf8_lossy(error);

@@ -155,8 +155,7 @@ impl Servers {
         key: &LineKey,
         words: &[&[u8]],
     ) -> Result<bytes::Bytes, Lost> {
-        let mut frame = bytes::BytesMut::new();
-        write::request(words.iter().copied(), &mut frame);
+        let frame = write::frame(words);
         let (gather, ask) = asked();
         self.lane(key).send(&frame, To::Gather { gather, part: 0 }, None);
         ask.await
