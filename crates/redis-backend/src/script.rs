@@ -8,6 +8,15 @@ use redis::{Cmd, FromRedisValue, Script};
 
 use crate::repeat::Repeat;
 
+/// The end of a key that never exists, and that every script of several keys is given beside the others, with their
+/// hash tag.
+///
+/// A cluster moves a slot key by key. Meanwhile a script on the old node would miss the keys that have gone, and on the
+/// new one those that have not come; a call about one of them fails in the middle of the script, whose first writes
+/// stay. A request that names a missing key is refused as a whole, before it begins, for as long as its slot moves
+/// (`TRYAGAIN`). Outside that time the name costs nothing: the server does not look the key up.
+pub(crate) const ABSENT: &str = "absent";
+
 /// One script, joined from files in `lua/`.
 pub(crate) struct LuaScript {
     source: &'static str,

@@ -59,6 +59,7 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
                 let _ = tokio::time::timeout(LAST_ROWS, recorder.finish(false)).await;
                 ledger.close().await;
             }
+            publishing.end().await;
             return Err(stopped(&progress));
         }
     };

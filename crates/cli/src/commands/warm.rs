@@ -58,6 +58,7 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
         warmed = warm(&databases, &options, watch) => warmed,
         () = interrupted() => {
             bar.finish_and_clear();
+            publishing.end().await;
             return Err(CliError::new(ExitCode::Interrupted, "stopped: results so far are kept"));
         }
     };

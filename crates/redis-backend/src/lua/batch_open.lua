@@ -1,5 +1,5 @@
--- Precedes every script of a batch. KEYS[1] is the batch's hash. Its other keys begin with that name, braces
--- included, so that a cluster stores them together:
+-- Precedes every script of a batch. KEYS[1] is the batch's hash; KEYS[2] never exists: see script.rs. The other keys
+-- begin with the name of the first, braces included, so that a cluster stores them together:
 --   :e:<n>       list of the entries 100 n to 100 n + 99; small enough for the server to pack it
 --   :done :dead  bitmaps, one bit for each document and stage
 --   :tries       failed attempts, four bits for each document and stage; missing until the first failure

@@ -12,9 +12,10 @@
 --   attempts  hash: id to the number of failed attempts, if any; errors: id to the last error
 --   lost      hash: id to the number of expired leases, if any
 --   taken     hash: deduplication key to id, of tasks that are not dead; holds: id to key, of dead tasks too
+--   absent    never exists. It lets a cluster refuse the script while the slot is between two nodes: see script.rs
 --   asked     hash: the last requests of the claimant, for scripts that claim or withdraw: see asked.lua
 -- Ids and tokens have 16 digits, so that they sort as text.
-local meta, tasks, ready, heads, turns, delayed, leases, dead, attempts, errors, taken, holds, lost, asked =
+local meta, tasks, ready, heads, turns, delayed, leases, dead, attempts, errors, taken, holds, lost, absent, asked =
   unpack(KEYS)
 local CLASS, TURN, PART = 1e14, 2 ^ 40, 1000
 local time = tonumber(ARGV[1])

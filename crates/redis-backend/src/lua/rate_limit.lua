@@ -61,8 +61,10 @@ local remaining = math.max(limit - used, 0)
 -- Every answer records the log's time and the longest window. Otherwise a caller that is refused repeatedly after the
 -- clock was set back would see no time pass until the clock has caught up.
 local function note_front()
-  if old_front then redis.call('ZREM', key, old_front) end
+  -- Added before the old one goes: a set that was empty in between would be gone, and with it the script's right to
+  -- it where the slot moves to another node.
   redis.call('ZADD', key, -1, whole(ahead) .. ':' .. whole(kept) .. ':' .. taken_back)
+  if old_front then redis.call('ZREM', key, old_front) end
   old_ahead, old_kept = ahead, kept
 end
 if old_front and (ahead ~= old_ahead or kept ~= old_kept) then

@@ -26,8 +26,9 @@ for found, member in ipairs(recent) do
     return 1
   end
 end
-if front then redis.call('ZREM', key, front) end
 taken_back = sub(ARGV[1] .. ',' .. taken_back, 1, NOTES * (#ARGV[1] + 1))
+-- Added before the old one goes, as in rate_limit.lua.
 redis.call('ZADD', key, -1, ahead .. ':' .. kept .. ':' .. taken_back)
+if front then redis.call('ZREM', key, front) end
 if redis.call('PTTL', key) < tonumber(ARGV[2]) then redis.call('PEXPIRE', key, ARGV[2]) end
 return 0

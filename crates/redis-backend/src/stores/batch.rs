@@ -149,8 +149,7 @@ impl BatchStore for RedisBatch {
             command.arg(&time).arg(json.as_ref());
         };
         let repeat = Repeat::OnlyIfNotSent;
-        let key = key_of(batch);
-        let answer = CREATE.run(&self.link, repeat, operation, &key, argument).await?;
+        let answer = self.send(&CREATE, repeat, operation, batch, argument).await?;
         self.read(answer, operation, batch)?.next()
     }
 

@@ -8,7 +8,7 @@ use redis::{Cmd, Value};
 
 use crate::link::Link;
 use crate::repeat::Repeat;
-use crate::script::{LuaScript, lua_script};
+use crate::script::{ABSENT, LuaScript, lua_script};
 use crate::stores::batch_answer::Answer;
 use crate::stores::claimant::{Asked, Claimant};
 
@@ -59,9 +59,23 @@ impl RedisBatch {
             command.arg(&time);
             arguments(command);
         };
-        let key = key_of(batch);
-        let answer: Vec<Value> = script.run(&self.link, repeat, operation, &key, all).await?;
+        let answer = self.send(script, repeat, operation, batch, all).await?;
         self.read(answer, operation, batch)
+    }
+
+    /// Runs a script on the keys of a batch.
+    pub(crate) async fn send(
+        &self,
+        script: &LuaScript,
+        repeat: Repeat,
+        operation: &'static str,
+        batch: &str,
+        arguments: impl Fn(&mut Cmd),
+    ) -> Result<Vec<Value>> {
+        let key = key_of(batch);
+        let absent = format!("{key}:{ABSENT}");
+        let names = [self.link.name(&key), self.link.name(&absent)];
+        script.run_on(&self.link, repeat, operation, &key, &names, arguments).await
     }
 
     pub(crate) fn read<'a>(

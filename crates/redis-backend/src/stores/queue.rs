@@ -16,7 +16,7 @@ use redis::{Cmd, FromRedisValue, Value};
 
 use crate::link::Link;
 use crate::repeat::Repeat;
-use crate::script::{LuaScript, lua_script};
+use crate::script::{ABSENT, LuaScript, lua_script};
 use crate::stores::claimant::{Asked, Claimant};
 
 static SUBMIT: LuaScript = lua_script!("queue.lua", "queue_submit.lua");
@@ -34,9 +34,9 @@ static PAUSE: LuaScript = lua_script!("queue.lua", "queue_pause.lua");
 static COUNT: LuaScript = lua_script!("queue.lua", "queue_count.lua");
 
 /// The keys of a queue, in the order of `queue.lua`.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "meta", "tasks", "ready", "heads", "turns", "delayed", "leases", "dead", "attempts", "errors",
-    "taken", "holds", "lost",
+    "taken", "holds", "lost", ABSENT,
 ];
 /// Tasks or claims in one script: some milliseconds of the server's time.
 const PART: usize = 1_000;

@@ -13,6 +13,7 @@ mod harness;
 mod hostile_servers;
 #[path = "../../../memory-backend/tests/integration/harness/mod.rs"]
 mod memory_harness;
+mod moving_slots;
 mod previous;
 mod runtimes;
 mod shared_by_runtimes;

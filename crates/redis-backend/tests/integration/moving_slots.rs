@@ -1,0 +1,177 @@
+//! A cluster moves a slot key by key: a script of several keys runs on all of them or on none.
+
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use compartment_core::backend::Backend;
+use compartment_core::{
+    AfterFailure, BatchPlan, ClaimOptions, ClaimRequest, Contract, Database, DatabaseKind,
+    ErrorKind, NewTask, Outcome, Settlement,
+};
+use compartment_redis::RedisBackend;
+use compartment_testkit::{ServerProgram, TestCluster, run_test};
+
+use crate::harness::config;
+
+const LEASE: Duration = Duration::from_secs(300);
+/// Documents and tasks, of which some are claimed at each step.
+const MANY: u64 = 300;
+const TO_CLAIM: usize = 5;
+
+/// A slot that moves from one master to another, key by key.
+struct Move<'a> {
+    cluster: &'a TestCluster,
+    slot: String,
+    from: usize,
+    to: usize,
+}
+
+impl<'a> Move<'a> {
+    async fn begin(cluster: &'a TestCluster, key: &str) -> Self {
+        let (from, slot) = cluster.home_of(key).await;
+        let moving = Self { cluster, slot: slot.to_string(), from, to: (from + 1) % 3 };
+        let (from_id, to_id) = (moving.id(moving.from).await, moving.id(moving.to).await);
+        moving.set_slot(moving.to, &["IMPORTING", &from_id]).await;
+        moving.set_slot(moving.from, &["MIGRATING", &to_id]).await;
+        moving
+    }
+
+    async fn id(&self, master: usize) -> String {
+        self.cluster.command(master, &["CLUSTER", "MYID"]).await.text()
+    }
+
+    async fn set_slot(&self, master: usize, state: &[&str]) {
+        let command = [&["CLUSTER", "SETSLOT", &self.slot], state].concat();
+        let set = self.cluster.command(master, &command).await;
+        assert!(!set.is_error(), "{set:?}");
+    }
+
+    /// Moves one key; false if all have gone.
+    async fn one_key(&self) -> bool {
+        let command = ["CLUSTER", "GETKEYSINSLOT", &self.slot, "1"];
+        let keys = self.cluster.command(self.from, &command).await;
+        let Some(key) = keys.array().first() else { return false };
+        let port = self.cluster.ports()[self.to].to_string();
+        // `REPLACE`: an operator who meets a key on both sides lets the one that moves win.
+        let command = ["MIGRATE", "127.0.0.1", &port, &key.text(), "0", "5000", "REPLACE"];
+        let moved = self.cluster.command(self.from, &command).await;
+        assert!(!moved.is_error(), "{moved:?}");
+        true
+    }
+
+    async fn end(self) {
+        let id = self.id(self.to).await;
+        for master in [self.to, self.from, (self.to + 1) % 3] {
+            self.set_slot(master, &["NODE", &id]).await;
+        }
+    }
+}
+
+async fn cluster_and_database() -> (TestCluster, Database) {
+    let cluster = TestCluster::start_on(&ServerProgram::usual(), &[]).await;
+    let mut config = config(&cluster.url());
+    config.retries = 1;
+    let backend = RedisBackend::connect(config, &[0]).await.unwrap();
+    let database = backend.open(Contract::new("batch", DatabaseKind::Durable)).await.unwrap();
+    (cluster, database)
+}
+
+/// The answer, or none if the request was refused because its slot is between two nodes.
+fn unless_moving<T>(answer: compartment_core::Result<T>) -> Option<T> {
+    match answer {
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::NotReady, "{error}");
+            None
+        }
+        Ok(answer) => Some(answer),
+    }
+}
+
+/// Claims some documents of both stages and settles them: the first one fails and is tried again.
+async fn work_on_batch(database: &Database) -> u64 {
+    let (store, mut done) = (database.batch(), 0);
+    for stage in 0..2 {
+        let claimed = store.claim("b", ClaimRequest::new(stage, TO_CLAIM, LEASE)).await;
+        let Some(Some(claim)) = unless_moving(claimed) else { continue };
+        let outcome = |(at, ordinal)| match at {
+            0 if stage == 0 && done == 0 => {
+                (ordinal, Outcome::Retry { error: "once".to_owned(), after: Duration::ZERO })
+            }
+            _ => (ordinal, Outcome::Done),
+        };
+        let ordinals = claim.documents.iter().map(|document| document.ordinal);
+        let outcomes: Vec<_> = ordinals.enumerate().map(outcome).collect();
+        let settlement = Settlement::new(stage, claim.token, outcomes);
+        if let Some(settled) = unless_moving(store.settle("b", settlement).await) {
+            done += settled.counted;
+        }
+    }
+    done
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn no_document_is_lost_whichever_keys_of_a_batch_have_moved() {
+    run_test(async {
+        let (cluster, database) = cluster_and_database().await;
+        let store = database.batch();
+        assert!(store.create("b", &BatchPlan::chain(&["extract", "chunk"])).await.unwrap());
+        store.submit("b", vec![Bytes::from_static(b"x"); MANY as usize]).await.unwrap();
+        store.seal("b").await.unwrap();
+        assert!(work_on_batch(&database).await > 0);
+        let moving = Move::begin(&cluster, "batch:{batch:b}").await;
+        work_on_batch(&database).await;
+        let mut keys = 0;
+        while moving.one_key().await {
+            keys += 1;
+            work_on_batch(&database).await;
+        }
+        assert!(keys > 5, "{keys} keys");
+        moving.end().await;
+        let held = store.progress("b").await.unwrap().unwrap();
+        let counted = |stage: usize| {
+            let stage = &held.stages[stage];
+            stage.done + stage.dead + stage.claimed + stage.ready + stage.delayed
+        };
+        assert_eq!((counted(0), counted(1)), (MANY, held.stages[0].done), "{held:?}");
+        let audit = database.batch_upkeep().audit("b").await.unwrap();
+        assert!(audit.is_clean(), "{:?} {:?}", audit.drift, audit.stranded);
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn no_task_is_lost_whichever_keys_of_a_queue_have_moved() {
+    run_test(async {
+        let (cluster, database) = cluster_and_database().await;
+        let queue = database.queue();
+        let tasks = (0..MANY).map(|n| NewTask::new(n.to_string())).collect();
+        queue.submit("q", tasks).await.unwrap();
+        let work = async || {
+            let claimed = queue.claim("q", ClaimOptions::new(5, LEASE)).await;
+            let Some(claimed) = unless_moving(claimed) else { return 0 };
+            let mut claims = claimed.iter().map(|task| task.claim);
+            let first = claims.next().unwrap();
+            unless_moving(
+                queue.fail("q", first, "once", AfterFailure::Retry(Duration::ZERO)).await,
+            );
+            let rest: Vec<_> = claims.collect();
+            let done = unless_moving(queue.complete("q", &rest).await);
+            done.map_or(0, |done| done.iter().filter(|done| **done).count() as u64)
+        };
+        let mut done = work().await;
+        assert!(done > 0);
+        let moving = Move::begin(&cluster, "batch:{queue:q}:").await;
+        done += work().await;
+        while moving.one_key().await {
+            done += work().await;
+        }
+        moving.end().await;
+        done += work().await;
+        let counts = queue.counts("q").await.unwrap();
+        let left = counts.waiting + counts.delayed + counts.claimed + counts.dead;
+        assert_eq!(left, MANY - done, "{counts:?}");
+    });
+}
