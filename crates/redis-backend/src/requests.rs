@@ -145,7 +145,7 @@ impl Requests {
             let bytes = commands.iter().map(size).sum();
             let line = self.line(bytes);
             let sent = match line.wire().await {
-                Ok((mut wire, generation)) => self
+                Ok((wire, generation)) => self
                     .counted(commands.len(), bytes, wire.send_many(commands), |answers| {
                         answers.iter().map(answer_size).sum()
                     })
@@ -193,7 +193,7 @@ impl Requests {
     ) -> Result<T> {
         let bytes = size(command);
         let line = self.line(bytes);
-        let (mut wire, generation) = line.wire().await?;
+        let (wire, generation) = line.wire().await?;
         self.counted(1, bytes, wire.send(command), answer_size)
             .await
             .and_then(read)

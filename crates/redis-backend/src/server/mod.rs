@@ -194,7 +194,9 @@ impl Connection {
             (Way::One(connection), Some(served)) => {
                 served.during(connection, commands.cmd_iter()).await
             }
-            (Way::One(connection), None) => connection.send_each(commands).await,
+            (Way::One(connection), None) => {
+                connection.send_each(&commands.cmd_iter().collect::<Vec<_>>()).await
+            }
             (Way::Slots(slots), _) => slots.send(&commands.cmd_iter().collect::<Vec<_>>()).await,
         };
         answers.map_err(|error| convert(operation, Phase::Request, &error))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, RedisResult, Value};
+use redis::{Cmd, RedisResult, Value};
 
 use crate::wire::bounded::BoundedConnection;
 
@@ -23,18 +23,16 @@ impl ServedTime {
     /// Sends the commands between two `TIME`s, and returns the answers to the commands.
     pub(crate) async fn during<'a>(
         &self,
-        connection: &mut BoundedConnection,
+        connection: &BoundedConnection,
         commands: impl Iterator<Item = &'a Cmd>,
     ) -> RedisResult<Vec<Value>> {
         let time = redis::cmd("TIME");
-        let mut pipeline = Pipeline::new();
-        pipeline.ignore_errors();
-        pipeline.add_command(time.clone());
+        let mut timed: Vec<&Cmd> = vec![&time];
         for command in commands {
-            pipeline.add_command(command.clone());
+            timed.push(command);
         }
-        pipeline.add_command(time);
-        let mut answers = connection.send_each(&pipeline).await?;
+        timed.push(&time);
+        let mut answers = connection.send_each(&timed).await?;
         let (ended, began) = (answers.pop(), answers.drain(..1).next());
         if let Some((began, ended)) = micros(began).zip(micros(ended)) {
             self.0.fetch_add(ended.saturating_sub(began), Ordering::Relaxed);

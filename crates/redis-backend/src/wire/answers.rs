@@ -4,20 +4,18 @@
 //! bytes for each element. So an answer is refused when it announces, or has sent, more than it may.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis::{Arg, Cmd};
 
 use crate::error::TOO_MUCH;
 
 /// The bytes of an answer before the login is over: a greeting, a list of modules, an error.
-const BEFORE_LOGIN: u64 = 1 << 20;
+pub(super) const BEFORE_LOGIN: u64 = 1 << 20;
 /// The bytes of an answer that carries no value: names, settings, statistics.
-const WITHOUT_VALUES: u64 = 32 << 20;
+pub(super) const WITHOUT_VALUES: u64 = 32 << 20;
 /// The bytes of an answer that carries values. Redis accepts no value of more than 512 MiB unless it is configured to.
-const WITH_VALUES: u64 = 1 << 30;
-/// The answers without values to commands that were sent together, compared with one of them.
-const TOGETHER: u64 = 2;
+pub(super) const WITH_VALUES: u64 = 1 << 30;
 /// The place of an element in memory.
 const ELEMENT: u64 = 64;
 /// The longest line: a status, an error, a number.
@@ -26,69 +24,41 @@ const LINE: u64 = 64 * 1024;
 const DEPTH: usize = 32;
 
 /// How much a server may answer on one connection.
-#[derive(Debug, Default)]
-pub(super) struct Allowed {
-    is_logged_in: AtomicBool,
-    /// Commands in progress whose answers carry values.
-    with_values: AtomicUsize,
+pub(super) trait Bounds: Send + Sync {
+    /// The bytes of the answer in progress. Asked only when it has more than any answer may have.
+    fn most(&self) -> u64;
 }
 
-impl Allowed {
+/// The bounds of a connection that only listens: its messages are no values.
+#[derive(Debug, Default)]
+pub(super) struct Listening {
+    is_logged_in: AtomicBool,
+}
+
+impl Listening {
     pub(super) fn log_in(&self) {
         self.is_logged_in.store(true, Ordering::Release);
     }
-
-    /// Allows the answers to `commands`, as long as the result is held.
-    pub(super) fn expect<'a>(
-        self: &Arc<Self>,
-        mut commands: impl Iterator<Item = &'a Cmd>,
-    ) -> Option<Expected> {
-        commands.any(carries_values).then(|| {
-            self.with_values.fetch_add(1, Ordering::AcqRel);
-            Expected { allowed: Arc::clone(self), is_answered: false }
-        })
-    }
-
-    /// The bytes of one answer, and of the answers to commands that were sent together.
-    fn bytes(&self) -> (u64, u64) {
-        if !self.is_logged_in.load(Ordering::Acquire) {
-            (BEFORE_LOGIN, BEFORE_LOGIN)
-        } else if self.with_values.load(Ordering::Acquire) > 0 {
-            (WITH_VALUES, u64::MAX)
-        } else {
-            (WITHOUT_VALUES, WITHOUT_VALUES * TOGETHER)
-        }
-    }
 }
 
-/// Commands in progress whose answers carry values.
-pub(super) struct Expected {
-    allowed: Arc<Allowed>,
-    is_answered: bool,
-}
-
-impl Expected {
-    pub(super) fn answered(mut self) {
-        self.is_answered = true;
-    }
-}
-
-impl Drop for Expected {
-    fn drop(&mut self) {
-        // An answer whose caller gave up may still arrive.
-        if self.is_answered {
-            self.allowed.with_values.fetch_sub(1, Ordering::AcqRel);
+impl Bounds for Listening {
+    fn most(&self) -> u64 {
+        match self.is_logged_in.load(Ordering::Acquire) {
+            false => BEFORE_LOGIN,
+            true => WITHOUT_VALUES,
         }
     }
 }
 
 /// Whether a command's answer may be as long as values are.
-fn carries_values(command: &Cmd) -> bool {
-    let mut arguments = command.args_iter().filter_map(|argument| match argument {
-        Arg::Simple(bytes) => Some(bytes),
-        _ => None,
-    });
-    let Some(verb) = arguments.next() else { return false };
+pub(super) fn carries_values(command: &Cmd) -> bool {
+    let Some(Arg::Simple(verb)) = command.args_iter().next() else { return false };
+    if WITHOUT.binary_search_by(|known| known.as_bytes().cmp(verb)).is_ok() {
+        return false;
+    }
+    if !verb.iter().any(u8::is_ascii_lowercase) {
+        return true;
+    }
     let upper = || verb.iter().map(u8::to_ascii_uppercase);
     WITHOUT.binary_search_by(|known| known.bytes().cmp(upper())).is_err()
 }
@@ -105,15 +75,25 @@ const WITHOUT: [&str; 58] = [
 ];
 
 /// Reads a server's bytes beside the parser and counts.
-#[derive(Debug)]
 pub(super) struct AnswerWatch {
-    allowed: Arc<Allowed>,
+    bounds: Arc<dyn Bounds>,
     part: Part,
     /// The elements that each open list lacks.
     open: Vec<u64>,
-    /// The bytes that the answer in progress takes, and that answers since the last command have taken.
+    /// The bytes that the answer in progress takes.
     answer: u64,
-    answers: u64,
+}
+
+impl std::fmt::Debug for AnswerWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (part, open, answer) = (&self.part, &self.open, &self.answer);
+        let mut shown = f.debug_struct("AnswerWatch");
+        shown
+            .field("part", part)
+            .field("open", open)
+            .field("answer", answer)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The part of an answer whose bytes come next.
@@ -174,17 +154,23 @@ impl std::fmt::Display for TooMuch {
 impl std::error::Error for TooMuch {}
 
 impl AnswerWatch {
-    pub(super) fn new(allowed: Arc<Allowed>) -> Self {
-        Self { allowed, part: Part::Start, open: Vec::new(), answer: 0, answers: 0 }
-    }
-
-    /// A command is being sent.
-    pub(super) fn asked(&mut self) {
-        self.answers = 0;
+    pub(super) fn new(bounds: Arc<dyn Bounds>) -> Self {
+        Self { bounds, part: Part::Start, open: Vec::new(), answer: 0 }
     }
 
     /// Counts bytes that the server has sent.
     pub(super) fn see(&mut self, mut bytes: &[u8]) -> Result<(), TooMuch> {
+        while !bytes.is_empty() {
+            let (length, _) = self.see_one(bytes)?;
+            bytes = bytes.get(length..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Counts bytes that the server has sent, up to the end of an answer. Returns their number, and whether an answer
+    /// ends there. Bytes that are no answer end where they are.
+    pub(super) fn see_one(&mut self, all: &[u8]) -> Result<(usize, bool), TooMuch> {
+        let mut bytes = all;
         while let Some((&first, rest)) = bytes.split_first() {
             match &mut self.part {
                 Part::Start => {
@@ -229,8 +215,11 @@ impl AnswerWatch {
                     bytes = &[];
                 }
             }
+            if matches!(self.part, Part::Start) && self.open.is_empty() {
+                return Ok((all.len() - bytes.len(), true));
+            }
         }
-        Ok(())
+        Ok((all.len(), matches!(self.part, Part::Unknown)))
     }
 
     /// The end of a line, which may announce a text or a list.
@@ -292,9 +281,8 @@ impl AnswerWatch {
 
     fn take(&mut self, bytes: u64) -> Result<(), TooMuch> {
         self.answer = self.answer.saturating_add(bytes);
-        self.answers = self.answers.saturating_add(bytes);
-        let (most, together) = self.allowed.bytes();
-        if self.answer > most || self.answers > together { Err(TooMuch) } else { Ok(()) }
+        let is_too_much = self.answer > BEFORE_LOGIN && self.answer > self.bounds.most();
+        if is_too_much { Err(TooMuch) } else { Ok(()) }
     }
 }
 
@@ -302,15 +290,20 @@ impl AnswerWatch {
 mod tests {
     use super::*;
 
-    fn watch(commands: &[Cmd]) -> (AnswerWatch, Option<Expected>) {
-        let allowed = Arc::new(Allowed::default());
-        allowed.log_in();
-        let expected = allowed.expect(commands.iter());
-        (AnswerWatch::new(allowed), expected)
+    struct Most(u64);
+
+    impl Bounds for Most {
+        fn most(&self) -> u64 {
+            self.0
+        }
+    }
+
+    fn watch(most: u64) -> AnswerWatch {
+        AnswerWatch::new(Arc::new(Most(most)))
     }
 
     fn without_values() -> AnswerWatch {
-        watch(&[redis::cmd("INFO")]).0
+        watch(WITHOUT_VALUES)
     }
 
     #[test]
@@ -329,39 +322,30 @@ mod tests {
         for bytes in [&b"$33000000\r\n"[..], b"*500000\r\n", b"$-1\r\n", b"*-1\r\n", b"*0\r\n"] {
             assert_eq!(without_values().see(bytes), Ok(()), "{}", bytes.escape_ascii());
         }
+        assert_eq!(watch(WITH_VALUES).see(b"$536870912\r\n"), Ok(()));
+        assert_eq!(
+            AnswerWatch::new(Arc::<Listening>::default()).see(b"$1048577\r\n"),
+            Err(TooMuch)
+        );
     }
 
     #[test]
-    fn values_may_be_longer_while_they_are_asked_for() {
+    fn values_are_told_by_the_command() {
         for command in ["GET", "DUMP", "MGET", "EVALSHA", "XRANGE", "hgetall"] {
-            let (mut watch, expected) = watch(&[redis::cmd("TYPE"), redis::cmd(command)]);
-            assert_eq!(watch.see(b"$536870912\r\n"), Ok(()), "{command}");
-            expected.unwrap().answered();
-            assert_eq!(watch.allowed.bytes().0, WITHOUT_VALUES);
+            assert!(carries_values(&redis::cmd(command)), "{command}");
         }
-        let (watch, expected) = watch(&[redis::cmd("GET")]);
-        drop(expected);
-        assert_eq!(watch.allowed.bytes().0, WITH_VALUES, "its answer may still arrive");
-        assert_eq!(AnswerWatch::new(Arc::default()).see(b"$1048577\r\n"), Err(TooMuch));
+        for command in ["TYPE", "SET", "incrby", "Info"] {
+            assert!(!carries_values(&redis::cmd(command)), "{command}");
+        }
     }
 
     #[test]
-    fn lines_nesting_and_answers_without_end_are_refused() {
+    fn lines_and_nesting_without_end_are_refused() {
         let mut line = without_values();
         assert_eq!(line.see(b"+"), Ok(()));
         assert_eq!((0..70).try_for_each(|_| line.see(&[b'a'; 1024])), Err(TooMuch));
         assert_eq!(without_values().see(&b"*1\r\n".repeat(DEPTH)), Ok(()));
         assert_eq!(without_values().see(&b"*1\r\n".repeat(DEPTH + 1)), Err(TooMuch));
-        let mut answers = without_values();
-        assert_eq!(
-            (0..2_000).try_for_each(|_| answers.see(&b"+OK\r\n".repeat(1_000))),
-            Err(TooMuch)
-        );
-        let mut asked = without_values();
-        for _ in 0..2_000 {
-            asked.asked();
-            assert_eq!(asked.see(&b"+OK\r\n".repeat(1_000)), Ok(()));
-        }
     }
 
     #[test]

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use compartment_core::{Error, ErrorKind, Result, Scheme};
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use redis::{
-    Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, ProtocolVersion, RedisResult, Value,
-};
+use redis::{Client, Cmd, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisResult, Value};
 use tokio::sync::Mutex;
 
 use crate::RedisConfig;
@@ -25,7 +23,7 @@ pub(crate) enum Wire {
 
 impl Wire {
     /// Sends a command once.
-    pub(crate) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
+    pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Self::Single(connection) => connection.send(command).await,
             Self::Cluster(cluster) => cluster.send(command).await,
@@ -33,15 +31,10 @@ impl Wire {
     }
 
     /// Sends many commands in one round trip, in order; returns an answer for each, which may be an error.
-    pub(crate) async fn send_many(&mut self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
+    pub(crate) async fn send_many(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         match self {
             Self::Single(connection) => {
-                let mut pipeline = Pipeline::with_capacity(commands.len());
-                pipeline.ignore_errors();
-                for command in commands {
-                    pipeline.add_command(command.clone());
-                }
-                connection.send_each(&pipeline).await
+                connection.send_each(&commands.iter().collect::<Vec<_>>()).await
             }
             Self::Cluster(cluster) => cluster.send_many(commands).await,
         }

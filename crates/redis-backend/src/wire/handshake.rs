@@ -1,6 +1,5 @@
 //! Opens one connection to one server: in RESP3, or in RESP2 if the server hides `HELLO`.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,18 +9,17 @@ use compartment_core::TlsFiles;
 use futures_util::StreamExt;
 use redis::aio::{PubSubSink, PubSubStream};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
-    RedisError, RedisResult, Value,
+    Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushKind, RedisError, RedisResult, Value,
 };
 
 use crate::wire::bounded::{self, BoundedConnection};
 use crate::wire::diagnosis::words_of;
 use crate::wire::dial::Dialer;
+use crate::wire::drive::Pushed;
 
 /// How connections to one address are opened, and the protocol they need.
 pub(crate) struct Handshake {
     dialer: Dialer,
-    options: AsyncConnectionConfig,
     connect_timeout: Duration,
     response_timeout: Duration,
     /// The name in the server's `CLIENT LIST`.
@@ -60,7 +58,7 @@ impl Hearing {
     pub(crate) async fn ping(&mut self) -> RedisResult<()> {
         match self {
             // The connection itself applies the response time-out.
-            Self::Pushed(connection) => connection.send(&redis::cmd("PING")).await.map(|_| ()),
+            Self::Pushed(connection) => connection.send(&redis::cmd("PING")).await.map(drop),
             Self::Subscribed(sink, limit) => within(*limit, sink.ping::<Value>()).await.map(|_| ()),
         }
     }
@@ -73,11 +71,8 @@ impl Handshake {
         client_name: String,
         tls: TlsFiles,
     ) -> Self {
-        let options = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(connect_timeout))
-            .set_response_timeout(Some(response_timeout));
         let (dialer, without_hello) = (Dialer::new(tls), AtomicBool::new(false));
-        Self { dialer, options, connect_timeout, response_timeout, client_name, without_hello }
+        Self { dialer, connect_timeout, response_timeout, client_name, without_hello }
     }
 
     pub(crate) fn client_name(&self) -> &str {
@@ -86,30 +81,29 @@ impl Handshake {
 
     /// A connection to the server of `client`.
     pub(crate) async fn open(&self, client: &Client) -> RedisResult<BoundedConnection> {
-        let mut connection = match self.in_resp3(client, &self.options).await {
+        let connection = match self.in_resp3(client, None).await {
             Some(connection) => connection?,
             None => {
-                let opened = self.log_in(&without_hello(client), &self.options).await?;
+                let opened = self.log_in(&without_hello(client), None).await?;
                 self.without_hello.store(true, Ordering::Relaxed);
                 opened
             }
         };
-        self.set_name(&mut connection).await;
+        self.set_name(&connection).await;
         Ok(connection)
     }
 
     /// A connection to the server of `client` whose messages go to `listener`.
     pub(crate) async fn listen(&self, client: &Client, listener: Listener) -> RedisResult<Hearing> {
         let pushed = Arc::clone(&listener);
-        let options = self.options.clone().set_push_sender(move |push| {
-            if let Some(heard) = heard(push) {
+        let pass_on_each: Pushed = Box::new(move |kind, data| {
+            if let Some(heard) = heard(&kind, data) {
                 pushed(heard);
             }
-            Ok::<_, Infallible>(())
         });
-        if let Some(connection) = self.in_resp3(client, &options).await {
-            let mut connection = connection?;
-            self.set_name(&mut connection).await;
+        if let Some(connection) = self.in_resp3(client, Some(pass_on_each)).await {
+            let connection = connection?;
+            self.set_name(&connection).await;
             return Ok(Hearing::Pushed(connection));
         }
         let info = without_hello(client);
@@ -128,12 +122,12 @@ impl Handshake {
     async fn in_resp3(
         &self,
         client: &Client,
-        options: &AsyncConnectionConfig,
+        pushed: Option<Pushed>,
     ) -> Option<RedisResult<BoundedConnection>> {
         if self.without_hello.load(Ordering::Relaxed) {
             return None;
         }
-        match self.log_in(client.get_connection_info(), options).await {
+        match self.log_in(client.get_connection_info(), pushed).await {
             Err(error) if hides_hello(&error) => None,
             Err(error) if error.is_connection_dropped() => {
                 Some(Err(words_of(client).await.unwrap_or(error)))
@@ -146,17 +140,18 @@ impl Handshake {
     async fn log_in(
         &self,
         info: &ConnectionInfo,
-        options: &AsyncConnectionConfig,
+        pushed: Option<Pushed>,
     ) -> RedisResult<BoundedConnection> {
         within(self.connect_timeout, async {
             let socket = self.dialer.open(info.addr()).await?;
-            BoundedConnection::open(socket, info.redis_settings(), options.clone()).await
+            let (login, limit) = (info.redis_settings(), self.response_timeout);
+            BoundedConnection::open(socket, login, limit, pushed).await
         })
         .await
     }
 
     /// Sets the name for `CLIENT LIST`. Errors are ignored: not every server or user may set one.
-    async fn set_name(&self, connection: &mut BoundedConnection) {
+    async fn set_name(&self, connection: &BoundedConnection) {
         let mut name = redis::cmd("CLIENT");
         name.arg("SETNAME").arg(&self.client_name);
         let _ = connection.send(&name).await;
@@ -164,10 +159,10 @@ impl Handshake {
 }
 
 /// The event of a push, if it is one for listeners.
-fn heard(push: PushInfo) -> Option<Heard> {
-    match push.kind {
+fn heard(kind: &PushKind, data: Vec<Value>) -> Option<Heard> {
+    match kind {
         PushKind::Disconnection => Some(Heard::End),
-        PushKind::Message => match push.data.into_iter().nth(1) {
+        PushKind::Message => match data.into_iter().nth(1) {
             Some(Value::BulkString(message)) => Some(Heard::Message(message.into())),
             _ => None,
         },

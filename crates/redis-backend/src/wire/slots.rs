@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crc::{CRC_16_XMODEM, Crc};
-use redis::{Arg, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{Arg, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 
 use crate::wire::bounded::BoundedConnection;
@@ -95,7 +95,8 @@ impl Slots {
         last: bool,
     ) -> RedisResult<Vec<(usize, Next)>> {
         let mut shared = self.shared.lock().await;
-        let mut by_node: HashMap<String, (Pipeline, Vec<Option<usize>>)> = HashMap::new();
+        let asking_first = redis::cmd("ASKING");
+        let mut by_node: HashMap<String, (Vec<&Cmd>, Vec<Option<usize>>)> = HashMap::new();
         for (at, next) in open {
             let (address, asking) = match next {
                 Next::Slot(slot) => (shared.master(slot)?, false),
@@ -103,15 +104,15 @@ impl Slots {
             };
             let (pipeline, places) = by_node.entry(address).or_default();
             if asking {
-                pipeline.cmd("ASKING");
+                pipeline.push(&asking_first);
                 places.push(None);
             }
-            pipeline.add_command(commands[at].clone());
+            pipeline.push(commands[at]);
             places.push(Some(at));
         }
         let mut sent = Vec::with_capacity(by_node.len());
         for (address, (pipeline, places)) in by_node {
-            let mut node = shared.node(&address).await?;
+            let node = shared.node(&address).await?;
             sent.push(async move {
                 let answers = node.send_each(&pipeline).await;
                 (address, places, answers)
@@ -161,7 +162,7 @@ impl Shared {
         let mut failure = None;
         for address in addresses {
             let asked = async {
-                let mut node = self.node(&address).await?;
+                let node = self.node(&address).await?;
                 let mut command = redis::cmd("CLUSTER");
                 command.arg("SLOTS");
                 let answer = node.send(&command).await?.extract_error()?;

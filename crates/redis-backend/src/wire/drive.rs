@@ -1,0 +1,186 @@
+//! Drives a connection: sends what its users ask, and hands out the replies.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use redis::{PushKind, RedisError, RedisResult, Value};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+
+use super::answers::TooMuch;
+use super::dial::Socket;
+use super::exchange::{Exchange, Outgoing, ended};
+use super::replies::{Replies, Unreadable};
+
+/// Gets the messages that the server pushes: their kind and their parts.
+pub(super) type Pushed = Box<dyn Fn(PushKind, Vec<Value>) + Send>;
+
+/// The driver of one connection. It is ready when the connection has ended.
+pub(super) struct Driver {
+    socket: Socket,
+    exchange: Arc<Exchange>,
+    replies: Replies,
+    pushed: Option<Pushed>,
+    /// Requests, of which `sent` bytes have left.
+    sending: Vec<u8>,
+    sent: usize,
+    is_unflushed: bool,
+    /// Whether others had their turn to add requests to those that are ready.
+    has_waited: bool,
+    /// Room for replies, and for those who get them.
+    values: Vec<Value>,
+    answered: Vec<(oneshot::Sender<RedisResult<Value>>, Value)>,
+}
+
+/// The room that a connection keeps for requests.
+const KEEP: usize = 256 * 1024;
+
+impl Driver {
+    pub(super) fn new(
+        socket: Socket,
+        exchange: Arc<Exchange>,
+        replies: Replies,
+        pushed: Option<Pushed>,
+    ) -> Self {
+        Self {
+            socket,
+            exchange,
+            replies,
+            pushed,
+            sending: Vec::new(),
+            sent: 0,
+            is_unflushed: false,
+            has_waited: false,
+            values: Vec::new(),
+            answered: Vec::new(),
+        }
+    }
+
+    /// Sends what is ready; pending if there is nothing more, or the socket takes no more.
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<End>> {
+        loop {
+            while let Some(rest) = self.sending.get(self.sent..).filter(|rest| !rest.is_empty()) {
+                let count = ready!(Pin::new(&mut self.socket).poll_write(context, rest))?;
+                if count == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                self.sent += count;
+                self.is_unflushed = true;
+            }
+            self.sent = 0;
+            match self.sending.capacity() > KEEP {
+                true => self.sending = Vec::new(),
+                false => self.sending.clear(),
+            }
+            let (waker, has_waited) = (context.waker(), self.has_waited);
+            match self.exchange.take(&mut self.sending, waker, has_waited) {
+                Outgoing::Ready => self.has_waited = false,
+                Outgoing::Gathering => {
+                    // To the end of the line of tasks that can run.
+                    self.has_waited = true;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Outgoing::Nothing => {
+                    self.has_waited = false;
+                    if self.is_unflushed {
+                        ready!(Pin::new(&mut self.socket).poll_flush(context))?;
+                        self.is_unflushed = false;
+                    }
+                    return Poll::Pending;
+                }
+                Outgoing::Closed => return Poll::Ready(Ok(End)),
+            }
+        }
+    }
+
+    /// Reads and hands out what has arrived; pending if there is nothing more.
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Failure>> {
+        loop {
+            let mut buffer = ReadBuf::new(self.replies.room());
+            ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
+            let count = buffer.filled().len();
+            if count == 0 {
+                return Poll::Ready(Ok(Failure(ended())));
+            }
+            self.replies.filled(count);
+            if let Err(error) = self.read() {
+                return Poll::Ready(Ok(Failure(error)));
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<(), RedisError> {
+        let read = loop {
+            match self.replies.next() {
+                Ok(Some(Value::Push { kind, data })) if !is_reply(&kind) => {
+                    if let Some(pushed) = &self.pushed {
+                        pushed(kind, data);
+                    }
+                }
+                Ok(Some(value)) => self.values.push(value),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.exchange.hand_out(&mut self.values, &mut self.answered)?;
+        match read {
+            Ok(()) => Ok(()),
+            Err(Unreadable::NoReply(error)) => Err(error),
+            Err(Unreadable::TooMuch) => Err(io::Error::other(TooMuch).into()),
+        }
+    }
+}
+
+/// The users of the connection are gone.
+struct End;
+
+struct Failure(RedisError);
+
+/// Whether a push answers a command: the end of a subscription's beginning, or of its end.
+fn is_reply(kind: &PushKind) -> bool {
+    matches!(
+        kind,
+        PushKind::Subscribe
+            | PushKind::PSubscribe
+            | PushKind::SSubscribe
+            | PushKind::Unsubscribe
+            | PushKind::PUnsubscribe
+            | PushKind::SUnsubscribe
+    )
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let received = match this.poll_receive(context) {
+            Poll::Ready(Ok(Failure(error))) => Some(error),
+            Poll::Ready(Err(error)) => Some(error.into()),
+            Poll::Pending => None,
+        };
+        let failed = match received {
+            Some(error) => error,
+            None => match ready!(this.poll_send(context)) {
+                Ok(End) => return Poll::Ready(()),
+                Err(error) => error.into(),
+            },
+        };
+        this.exchange.close(Some(failed));
+        // A login that failed had no listener yet.
+        if let Some(pushed) = this.pushed.as_ref().filter(|_| this.exchange.is_logged_in()) {
+            pushed(PushKind::Disconnection, Vec::new());
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Driver {
+    /// Also where its runtime ends.
+    fn drop(&mut self) {
+        self.exchange.close(None);
+    }
+}
