@@ -12,7 +12,8 @@ use crate::command::{Failure, cargo, run};
 pub(crate) struct BenchArgs {
     /// backends, isolation or all, with --quick and --json FILE; cache, with --only SECTION too; batches, with --only
     /// SECTION and --peers; documents, with --corpus PATH; migrate; stats, with --servers N and --keys N; front,
-    /// with --rounds N and --requests N; or micro, with criterion's arguments.
+    /// with --rounds N and --requests N; guard, with --against REVISION, --rounds N and --most PERCENT; or micro,
+    /// with criterion's arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
@@ -38,6 +39,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
         Some((first, rest)) if first == "migrate" => hand_over("migrate", rest),
         Some((first, rest)) if first == "stats" => hand_over("stats", rest),
         Some((first, rest)) if first == "front" => front(rest),
+        Some((first, rest)) if first == "guard" => crate::guard::guard(rest),
         Some((first, rest)) if first == "cache" => hand_over("cache", rest),
         Some((first, rest)) if first == "batches" => batches(rest),
         _ => hand_over("bench", &args.arguments),

@@ -6,6 +6,7 @@ mod check;
 mod command;
 mod demo;
 mod dependencies;
+mod guard;
 mod install;
 mod manifest;
 mod packages;

@@ -57,6 +57,15 @@ fn bucket(micros: u64) -> usize {
     (0..BUCKETS - 1).find(|at| micros <= FIRST << at).unwrap_or(BUCKETS - 1)
 }
 
+impl std::iter::Sum for Latencies {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            micros: sum.micros + one.micros,
+            buckets: std::array::from_fn(|at| sum.buckets[at] + one.buckets[at]),
+        })
+    }
+}
+
 impl Latencies {
     /// How many answers there were.
     #[must_use]

@@ -1,6 +1,7 @@
 //! Time in one process: it starts at the wall clock's time and advances with the monotonic clock.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use compartment_core::{Clock, MonotonicInstant, Timestamp};
 
@@ -10,12 +11,28 @@ use compartment_core::{Clock, MonotonicInstant, Timestamp};
 pub(crate) struct SteadyTime {
     clock: Arc<dyn Clock>,
     began: (Timestamp, MonotonicInstant),
+    /// The beginning as the standard library's instant, if the clock is the machine's.
+    began_at: Option<Instant>,
 }
 
 impl SteadyTime {
     pub(crate) fn of(clock: Arc<dyn Clock>) -> Self {
         let began = (clock.now(), clock.monotonic());
-        Self { clock, began }
+        let began_at = clock.is_wall_clock().then(Instant::now);
+        Self { clock, began, began_at }
+    }
+
+    /// Whether it is the machine's time.
+    pub(crate) fn is_the_machines(&self) -> bool {
+        self.began_at.is_some()
+    }
+
+    /// The time at an instant of the machine; now, where the clock is another.
+    pub(crate) fn at(&self, instant: Instant) -> Timestamp {
+        match self.began_at {
+            Some(began_at) => self.began.0.after(instant.saturating_duration_since(began_at)),
+            None => self.now(),
+        }
     }
 
     /// The current time.

@@ -26,7 +26,7 @@ return 1";
 
 const WINDOW: Duration = Duration::from_secs(3_600);
 const TASKS: [usize; 2] = [1, 64];
-const NAMES: [&str; 5] = ["1 permit", "1,000", "1,000,000", "refused", "bare zset"];
+const NAMES: [&str; 6] = ["1 permit", "1,000", "1,000,000", "refused", "bare zset", "INCR+EXPIRE"];
 /// The index of the bare script, the reference.
 const REFERENCE: usize = 4;
 
@@ -75,6 +75,19 @@ impl Work for Bare {
     }
 }
 
+/// A fixed window: it lets twice the limit pass around its edge.
+#[derive(Clone)]
+struct FixedWindow(MultiplexedConnection);
+
+impl Work for FixedWindow {
+    async fn perform(&self, _turn: usize) -> Result<(), Failure> {
+        let mut both = redis::pipe();
+        both.cmd("INCR").arg("fixed").cmd("EXPIRE").arg("fixed").arg(WINDOW.as_secs()).arg("NX");
+        let (count, _): (i64, i64) = both.query_async(&mut self.0.clone()).await?;
+        if count > 0 { Ok(()) } else { Err("the fixed window refused".into()) }
+    }
+}
+
 pub(super) async fn measure(quick: bool) -> Result<Limits, Failure> {
     let server = TestRedis::start().await;
     let mut config = RedisConfig::for_instance(&Instance::new(&server.url())?, 1);
@@ -103,6 +116,7 @@ pub(super) async fn measure(quick: bool) -> Result<Limits, Failure> {
     ];
     let client = redis::Client::open(server.url())?;
     let connection = client.get_multiplexed_async_connection().await?;
+    let fixed = FixedWindow(connection.clone());
     let bare = Bare { connection, script: redis::Script::new(MEMBER_A_PERMIT) };
     let mut rows = Vec::new();
     for tasks in TASKS {
@@ -116,6 +130,10 @@ pub(super) async fn measure(quick: bool) -> Result<Limits, Failure> {
         let run: Slice<'_> =
             Box::new(move |duration| Box::pin(slice(bare.clone(), tasks, duration)));
         slices.push((NAMES[REFERENCE], run));
+        let fixed = fixed.clone();
+        let run: Slice<'_> =
+            Box::new(move |duration| Box::pin(slice(fixed.clone(), tasks, duration)));
+        slices.push((NAMES[REFERENCE + 1], run));
         let (plan, unit) = (Plan::of(tasks, quick), unit(tasks));
         rows.push(take_turns("acquire", tasks, unit, plan, REFERENCE, slices).await?);
     }

@@ -6,6 +6,7 @@ pub(crate) mod clients;
 mod contender;
 pub(crate) mod isolation;
 mod limits;
+mod locks;
 
 use std::path::PathBuf;
 
@@ -39,6 +40,8 @@ enum What {
     Isolation,
     /// Rate limits, by permits and by the length of their log.
     Limits,
+    /// Locks, beside `SET NX PX` and a script.
+    Locks,
     /// All of them.
     All,
 }
@@ -53,6 +56,8 @@ struct Report {
     isolation: Option<isolation::Isolation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<limits::Limits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locks: Option<locks::Locks>,
 }
 
 /// Measures, prints tables, writes the JSON.
@@ -64,7 +69,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
 
 async fn measure(args: &BenchArgs) -> Result<(), Failure> {
     let host = host::Host::look(args.quick).await;
-    let mut report = Report { host, backends: None, isolation: None, limits: None };
+    let mut report = Report { host, backends: None, isolation: None, limits: None, locks: None };
     println!("{}\n", report.host);
     let is_wanted = |what| args.what == what || args.what == What::All;
     if is_wanted(What::Backends) {
@@ -82,6 +87,11 @@ async fn measure(args: &BenchArgs) -> Result<(), Failure> {
         let measured = limits::measure(args.quick).await?;
         println!("{}", measured.table());
         report.limits = Some(measured);
+    }
+    if is_wanted(What::Locks) {
+        let measured = locks::measure(args.quick).await?;
+        println!("{}", measured.table());
+        report.locks = Some(measured);
     }
     if let Some(file) = &args.json {
         std::fs::write(file, serde_json::to_string_pretty(&report)? + "\n")?;

@@ -1,11 +1,10 @@
 //! The keys of one numbered database: expiry, eviction and locks for writers.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ahash::RandomState;
 use compartment_core::{Clock, Timestamp};
 use moka::Expiry;
 use moka::policy::EvictionPolicy;
@@ -20,9 +19,6 @@ use crate::stores::value::{ENTRY_OVERHEAD, Entry, Value};
 /// set takes 1.3 times as long as a bare insert into moka; moka's own per-key compute takes 1.5 times.
 const WRITE_LOCKS: usize = 256;
 
-/// moka drops an expired entry this much later than the injected clock would, so that moka's clock never decides.
-const HOUSEKEEPING_GRACE: Duration = Duration::from_secs(1);
-
 /// A writer's decision about a key.
 pub(crate) enum Change {
     Nothing,
@@ -34,7 +30,7 @@ pub(crate) enum Change {
 #[derive(Debug)]
 pub(crate) struct Keyspace {
     time: SteadyTime,
-    entries: Cache<String, Entry>,
+    entries: Cache<String, Entry, RandomState>,
     write_locks: Box<[Mutex<()>]>,
     hasher: RandomState,
     budget: Option<u64>,
@@ -51,14 +47,15 @@ impl Keyspace {
         if let Some(bytes) = budget {
             builder = builder.max_capacity(bytes);
         }
-        if clock.is_wall_clock() {
-            builder = builder.expire_after(Housekeeping { time: time.clone() });
+        if time.is_the_machines() {
+            builder = builder.expire_after(EndOfLife { time: time.clone() });
         }
+        let hasher = RandomState::new();
         Self {
             time,
-            entries: builder.build(),
+            entries: builder.build_with_hasher(hasher.clone()),
             write_locks: (0..WRITE_LOCKS).map(|_| Mutex::new(())).collect(),
-            hasher: RandomState::new(),
+            hasher,
             budget,
             queues: Mutex::default(),
         }
@@ -89,8 +86,34 @@ impl Keyspace {
     /// The live entry of `name`.
     pub(crate) fn read(&self, name: &str) -> Option<Entry> {
         let entry = self.entries.get(name)?;
-        // Most keys of a durable database have no TTL: do not read the clock for those.
-        (entry.expires_at.is_none() || entry.is_live(self.time.now())).then_some(entry)
+        // moka has compared the machine's time; a second reading of it would cost as much as the look-up.
+        let is_live = self.time.is_the_machines()
+            || entry.expires_at.is_none()
+            || entry.is_live(self.time.now());
+        is_live.then_some(entry)
+    }
+
+    /// Stores a value, whatever `name` has, while no other writer changes that key. `end` says until when.
+    pub(crate) fn put(
+        &self,
+        name: &str,
+        value: Value,
+        end: impl FnOnce(Timestamp) -> Option<Timestamp>,
+    ) {
+        let _turn = self.turn(name);
+        self.insert(name, value, end(self.time.now()));
+    }
+
+    fn insert(&self, name: &str, value: Value, expires_at: Option<Timestamp>) {
+        let weight = value.bytes() + name.len() as u64 + ENTRY_OVERHEAD;
+        self.entries.insert(name.to_owned(), Entry { value, expires_at, weight });
+    }
+
+    /// Waits until no other writer changes the key.
+    fn turn(&self, name: &str) -> Option<MutexGuard<'_, ()>> {
+        let lock = self.hasher.hash_one(name) as usize % WRITE_LOCKS;
+        let lock = self.write_locks.get(lock);
+        lock.map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Passes the live entry of `name` to `decide` and applies its decision, while no other writer changes that key.
@@ -99,20 +122,13 @@ impl Keyspace {
         name: &str,
         decide: impl FnOnce(Option<Entry>, Timestamp) -> Result<(Change, T), Refusal>,
     ) -> Result<T, Refusal> {
-        let lock = self.hasher.hash_one(name) as usize % WRITE_LOCKS;
-        let _turn = self
-            .write_locks
-            .get(lock)
-            .map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
+        let _turn = self.turn(name);
         let now = self.time.now();
         let stored = self.entries.get(name);
         let has_ended = stored.as_ref().is_some_and(|entry| !entry.is_live(now));
         let (change, answer) = decide(stored.filter(|_| !has_ended), now)?;
         match change {
-            Change::Put(value, expires_at) => {
-                let weight = value.bytes() + name.len() as u64 + ENTRY_OVERHEAD;
-                self.entries.insert(name.to_owned(), Entry { value, expires_at, weight });
-            }
+            Change::Put(value, expires_at) => self.insert(name, value, expires_at),
             Change::Remove => self.entries.invalidate(name),
             Change::Nothing if has_ended => self.entries.invalidate(name),
             Change::Nothing => {}
@@ -144,30 +160,29 @@ impl Keyspace {
     }
 }
 
-/// Tells moka when it may drop an entry.
-struct Housekeeping {
+/// Tells moka the end of an entry's life.
+struct EndOfLife {
     time: SteadyTime,
 }
 
-impl Housekeeping {
-    fn time_left(&self, entry: &Entry) -> Option<Duration> {
-        let end = entry.expires_at?;
-        Some(end.since(self.time.now()) + HOUSEKEEPING_GRACE)
+impl EndOfLife {
+    fn time_left(&self, entry: &Entry, at: Instant) -> Option<Duration> {
+        Some(entry.expires_at?.since(self.time.at(at)))
     }
 }
 
-impl Expiry<String, Entry> for Housekeeping {
-    fn expire_after_create(&self, _: &String, entry: &Entry, _: Instant) -> Option<Duration> {
-        self.time_left(entry)
+impl Expiry<String, Entry> for EndOfLife {
+    fn expire_after_create(&self, _: &String, entry: &Entry, at: Instant) -> Option<Duration> {
+        self.time_left(entry, at)
     }
 
     fn expire_after_update(
         &self,
         _: &String,
         entry: &Entry,
-        _: Instant,
+        at: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.time_left(entry)
+        self.time_left(entry, at)
     }
 }

@@ -11,7 +11,7 @@ use crate::link::Link;
 use crate::repeat::Repeat;
 use crate::script::{LuaScript, lua_script};
 use crate::script::{ScriptTarget, rule_arguments};
-use crate::stores::merge::MergedReads;
+use crate::stores::strings::Strings;
 
 static INCREMENT: LuaScript = lua_script!("ttl_rule.lua", "counter_increment.lua");
 static TAKE: LuaScript = lua_script!("counter_take.lua");
@@ -19,12 +19,12 @@ static TAKE: LuaScript = lua_script!("counter_take.lua");
 #[derive(Debug)]
 pub(crate) struct RedisCounter {
     link: Arc<Link>,
-    reads: MergedReads,
+    strings: Strings,
 }
 
 impl RedisCounter {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { reads: MergedReads::new(Arc::clone(&link)), link }
+        Self { strings: Strings::new(Arc::clone(&link)), link }
     }
 
     fn parse(&self, operation: &'static str, key: &str, digits: &[u8]) -> Result<i64> {
@@ -94,12 +94,12 @@ impl CounterStore for RedisCounter {
     }
 
     async fn count(&self, key: &str) -> Result<Option<i64>> {
-        let digits = self.reads.get(key).await?;
+        let digits = self.strings.get(key).await?;
         digits.map(|digits| self.parse("count", key, &digits)).transpose()
     }
 
     async fn count_many(&self, keys: &[String]) -> Result<Vec<Option<i64>>> {
-        let values = self.reads.get_many("count many", keys).await?;
+        let values = self.strings.get_many("count many", keys).await?;
         keys.iter()
             .zip(values)
             .map(|(key, digits)| {

@@ -12,8 +12,8 @@ use crate::link::Link;
 use crate::repeat::Repeat;
 use crate::script::rule_arguments;
 use crate::script::{LuaScript, lua_script};
-use crate::stores::merge::MergedReads;
 use crate::stores::scan::scan;
+use crate::stores::strings::Strings;
 
 static SET_KEEP_TTL: LuaScript = lua_script!("set_keep_ttl.lua");
 static COMPARE_AND_SET: LuaScript = lua_script!("compare_and_set.lua");
@@ -24,12 +24,12 @@ const MAX_AT_ONCE: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct RedisKeyValue {
     link: Arc<Link>,
-    reads: MergedReads,
+    strings: Strings,
 }
 
 impl RedisKeyValue {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { reads: MergedReads::new(Arc::clone(&link)), link }
+        Self { strings: Strings::new(Arc::clone(&link)), link }
     }
 
     fn set_command(&self, key: &str, value: &[u8], condition: Condition, rule: TtlRule) -> Cmd {
@@ -61,13 +61,13 @@ impl RedisKeyValue {
 #[async_trait]
 impl KeyValueStore for RedisKeyValue {
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        let value = self.reads.get(key).await?;
+        let value = self.strings.get(key).await?;
         self.link.traffic.read(value.is_some());
         Ok(value)
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>> {
-        let values = self.reads.get_many("get many", keys).await?;
+        let values = self.strings.get_many("get many", keys).await?;
         let hits = values.iter().filter(|value| value.is_some()).count() as u64;
         self.link.traffic.reads(hits, values.len() as u64 - hits);
         Ok(values)

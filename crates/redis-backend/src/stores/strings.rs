@@ -1,15 +1,11 @@
-//! Merges concurrent single reads of one database into `MGET`s.
+//! Reads strings: one key in a `GET`, many in `MGET`s.
 //!
-//! A lone read is sent at once as a `GET`. (Measured before it was built: at 64 tasks 1.6 times the throughput, at
-//! 1,024 tasks up to 3.3 times; a timer or a queue in front of a lone read costs up to 30 %.) See
-//! [`compartment_core::backend::ReadMerger`] for how reads wait for each other.
+//! Single reads that come together leave together like all requests (see [`crate::wire`]).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::backend::{ReadMerger, ReadSource};
-use compartment_core::{Clock, Error, ErrorKind, MonotonicInstant, Result, SystemClock};
+use compartment_core::{ErrorKind, Result};
 use futures_util::future::join_all;
 
 use crate::link::Link;
@@ -20,60 +16,21 @@ const MAX_KEYS: usize = 256;
 
 type Answer = Result<Option<Bytes>>;
 
-/// The merged reads of one database.
+/// The strings of one database.
 #[derive(Debug)]
-pub(crate) struct MergedReads {
+pub(crate) struct Strings {
     link: Arc<Link>,
-    /// The answer is separate for each key, since one may be of another type.
-    merged: ReadMerger<Answer, Error>,
 }
 
-impl ReadSource for MergedReads {
-    type Value = Answer;
-    type Error = Error;
-
-    async fn one(&self, key: &str) -> Result<Answer> {
-        Ok(self.get_one(key).await)
-    }
-
-    async fn many(&self, keys: &[String], until: MonotonicInstant) -> Result<Vec<Answer>> {
-        let left = until.since(self.now());
-        match tokio::time::timeout(left, self.each("get", keys)).await {
-            Ok(answers) => answers,
-            Err(_) => Err(self.timed_out(keys.first().map_or("", String::as_str))),
-        }
-    }
-
-    fn patience(&self) -> Duration {
-        self.link.patience()
-    }
-
-    fn now(&self) -> MonotonicInstant {
-        SystemClock.monotonic()
-    }
-
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        tokio::time::sleep(duration)
-    }
-
-    fn timed_out(&self, key: &str) -> Error {
-        self.link.contract.error(
-            ErrorKind::Timeout,
-            "get",
-            key,
-            format!("no answer within {:?}, all attempts included", self.link.patience()),
-        )
-    }
-}
-
-impl MergedReads {
+impl Strings {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link, merged: ReadMerger::default() }
+        Self { link }
     }
 
     pub(crate) async fn get(&self, key: &str) -> Answer {
-        // The error of a merged request names its first key.
-        self.merged.read(key, self).await.unwrap_or_else(|error| Err(error.at_key(key)))
+        let mut command = redis::Cmd::with_capacity(2, key.len() + 16);
+        command.arg("GET").arg(self.link.name(key).as_bytes());
+        self.link.query(Repeat::Idempotent, "get", key, &command).await
     }
 
     pub(crate) async fn get_many(
@@ -90,12 +47,6 @@ impl MergedReads {
         Ok(values)
     }
 
-    async fn get_one(&self, key: &str) -> Answer {
-        let mut command = redis::Cmd::with_capacity(2, key.len() + 16);
-        command.arg("GET").arg(self.link.name(key).as_bytes());
-        self.link.query(Repeat::Idempotent, "get", key, &command).await
-    }
-
     /// Reads keys in one request, each with a separate answer; an error applies to all of them.
     async fn each(&self, operation: &'static str, keys: &[String]) -> Result<Vec<Answer>> {
         let Some(first) = keys.first() else { return Ok(Vec::new()) };
@@ -108,7 +59,7 @@ impl MergedReads {
         let values = match values {
             // Redis returns nil for another type. For a server that fails instead, each key is read separately.
             Err(error) if error.kind() == ErrorKind::WrongType => {
-                return Ok(join_all(keys.iter().map(|key| self.get_one(key))).await);
+                return Ok(join_all(keys.iter().map(|key| self.get(key))).await);
             }
             values => values?,
         };
