@@ -113,8 +113,10 @@ impl Observer {
                 add(count);
             }
             let first = first.get_or_insert(target);
-            is_apart |= first.database != target.database;
-            is_far |= self.server(first.database) != self.server(target.database);
+            let is_beside = first.is_beside(&target);
+            is_apart |= !is_beside;
+            is_far |= self.server(first.database) != self.server(target.database)
+                || (target.slot.is_some() && !is_beside);
         }
         let together = || {
             let mut names = keys.iter().map(|key| arguments.get(key.at as usize));
@@ -140,7 +142,10 @@ impl Observer {
                     .collect();
                 self.refuse(
                     command,
-                    &format!("its keys are in several databases: {}", names.join(", ")),
+                    &format!(
+                        "its keys are in several databases, or slots of a cluster: {}",
+                        names.join(", ")
+                    ),
                 );
             }
         }

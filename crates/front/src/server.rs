@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use compartment_core::{DatabaseMap, Error, ErrorKind, Result, Scheme};
+use compartment_core::{DatabaseMap, Error, ErrorKind, Result};
 use compartment_redis::RedisConfig;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -156,24 +156,8 @@ fn servers_of(
     known
 }
 
-/// Refuses routes to databases on a cluster, which the front does not serve.
-fn check_servers(map: &DatabaseMap) -> Result<()> {
-    let front = map.front();
-    let named = front.routes.iter().map(|route| &route.to).chain(&front.default);
-    for contract in named.filter_map(|name| map.database(name)) {
-        let instance = map.instances().get(contract.placement.instance());
-        if instance.is_some_and(|instance| instance.url.scheme() == Scheme::Cluster) {
-            let what = "it is on a cluster, which the front does not serve: route to a database on a single server \
-                        or behind Sentinel";
-            return Err(failed(what.to_owned()).in_database(&contract.name));
-        }
-    }
-    Ok(())
-}
-
 async fn config_of(setup: Setup, servers: &[(String, RedisConfig)]) -> Result<Arc<Config>> {
     let Setup { map, router, passwords, observes, listen: _, sockets: _ } = setup;
-    check_servers(&map)?;
     let names: Vec<String> = servers.iter().map(|(name, _)| name.clone()).collect();
     let Some(home) = router.view(&crate::route::Program::default()).map(|view| view.home()) else {
         return Err(failed("the map has no database".to_owned()));
@@ -351,13 +335,14 @@ impl FrontHandle {
         }
         figures.clients = self.shared.clients.load(Ordering::Relaxed) as u64;
         let servers = self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut away = self.shared.away.names();
         figures.servers = servers
             .iter()
-            .map(|(name, _)| ServerFigures {
-                name: name.clone(),
-                is_away: self.shared.away.has(name),
-            })
+            .map(|(name, _)| ServerFigures { name: name.clone(), is_away: away.remove(name) })
             .collect();
+        // Nodes of clusters.
+        let nodes = away.into_iter().map(|name| ServerFigures { name, is_away: true });
+        figures.servers.extend(nodes);
         figures.programs = self.shared.programs.figures();
         figures.observed = config.observer.as_ref().map(crate::observer::Observer::observed);
         figures

@@ -3,11 +3,14 @@
 mod across;
 mod blocking;
 mod client;
+mod clustered;
 mod connection;
 mod contract;
 mod dispatch;
+mod ears;
 mod failed;
 mod flush;
+mod followed;
 mod frames;
 mod held;
 mod join;

@@ -5,10 +5,12 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
+use super::frames::Steps;
 use super::joint::Joint;
 use super::outbox::Outbox;
 use crate::resp::scanner::elements;
 use crate::resp::write;
+use crate::route::Target;
 use crate::upstream::{Gather, Lost};
 
 /// A transaction that has begun and is not executed.
@@ -22,6 +24,34 @@ pub(super) struct Transaction {
     pub(super) select_before: Option<u32>,
     /// Whether a command was refused by the front, so that none is executed.
     pub(super) is_refused: bool,
+    /// Its commands, where no server has them yet: of a program with a database on a cluster.
+    pub(super) held: Option<Held>,
+}
+
+/// A transaction that is sent as a whole, since its first key says where, and a slot may go elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Its commands, with SELECTs between them.
+    pub(super) commands: Steps,
+    /// The index at which it begins.
+    pub(super) begins: u32,
+    /// The place of its first key.
+    pub(super) place: Option<Target>,
+}
+
+impl Held {
+    /// Nothing yet, at an index.
+    pub(super) fn at(index: u32) -> Self {
+        Self { commands: Steps::at(index), begins: index, place: None }
+    }
+
+    /// Adds a command: at another index than the one before, or wherever the transaction is.
+    pub(super) fn add(&mut self, index: Option<u32>, command: &[u8]) {
+        match index {
+            Some(index) => self.commands.add(index, command),
+            None => self.commands.add_here(command),
+        };
+    }
 }
 
 /// What a queued command of the server is for.
@@ -80,7 +110,7 @@ impl Gather for Executing {
 }
 
 /// The reply to EXEC as the program expects it: without the replies to what the front queued.
-fn shown(steps: &[Step], elements: &[&[u8]]) -> BytesMut {
+pub(super) fn shown(steps: &[Step], elements: &[&[u8]]) -> BytesMut {
     let count = steps.iter().filter(|step| matches!(step, Step::Shown | Step::Parts(_))).count();
     let mut reply = BytesMut::new();
     write::array(count, &mut reply);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::connection::out_of_range;
 use super::failed::Failed;
 use super::places::Places;
-use super::queued::{Executing, Step, Swallow, Transaction};
+use super::queued::{Executing, Held, Step, Swallow, Transaction};
 use super::slow::{names_database, no_cluster, nowhere, refusal};
 use super::state::Session;
 use crate::commands::{self, Client, Command, Connection, Kind};
@@ -33,14 +33,26 @@ impl Session {
         use commands::Transaction as T;
         match what {
             T::Watch => self.watch(command, request).await,
+            // Where it is executed is known by its first key.
+            T::Multi if self.has_cluster() => {
+                self.settle().await?;
+                let index = self.home_index();
+                self.transaction = Some(Transaction {
+                    index: Some(index),
+                    held: Some(Held::at(index)),
+                    ..Transaction::default()
+                });
+                self.outbox.answer(b"+OK\r\n");
+                Ok(())
+            }
             T::Multi => {
                 let (server, index) = self.transaction_place();
                 let line = self.take_own(server, index).await?;
                 let reply = self.ask_frame(&line, request.frame()).await?;
                 if reply.starts_with(b"+")
-                    && let Some(own) = &mut self.own
+                    && let Some(own) = &self.own
                 {
-                    own.transaction =
+                    self.transaction =
                         Some(Transaction { index: Some(own.index), ..Transaction::default() });
                 }
                 self.outbox.answer(&reply);
@@ -88,12 +100,9 @@ impl Session {
         self.bring_now(&keys, &targets).await?;
         let mut reply = Bytes::new();
         for (target, places) in grouped(&targets) {
-            let placed = self.config.placed(target.database);
-            let (server, index) = (placed.server, placed.index);
-            let line = self.take_own(server, index).await?;
             let keys = places.iter().map(|at| keys[*at]);
             let words: Vec<&[u8]> = [b"WATCH".as_slice()].into_iter().chain(keys).collect();
-            reply = self.ask_on(&line, &words).await?;
+            reply = self.watch_at(target, &words).await?;
             if reply.starts_with(b"-") {
                 break;
             }
@@ -114,6 +123,19 @@ impl Session {
         use commands::Transaction as T;
         match command.kind {
             Kind::Transaction(T::Exec) => return self.exec(request).await,
+            Kind::Transaction(T::Discard) if self.holds_transaction() => {
+                self.unwatch().await?;
+                self.end_transaction();
+                self.outbox.answer(b"+OK\r\n");
+                return Ok(());
+            }
+            // As the server does: nothing is discarded.
+            Kind::Transaction(T::Multi) if self.holds_transaction() => {
+                return Err(Failed::Error("ERR MULTI calls can not be nested".to_owned()));
+            }
+            Kind::Transaction(T::Watch) if self.holds_transaction() => {
+                return Err(Failed::Error("ERR WATCH inside MULTI is not allowed".to_owned()));
+            }
             Kind::Transaction(T::Discard) => {
                 let line = self.own_line()?;
                 let reply = self.ask_frame(&line, request.frame()).await?;
@@ -135,7 +157,7 @@ impl Session {
         }
         let queued = self.queue(command, request).await;
         if matches!(queued, Err(Failed::Error(_)))
-            && let Some(transaction) = self.own.as_mut().and_then(|own| own.transaction.as_mut())
+            && let Some(transaction) = &mut self.transaction
         {
             transaction.is_refused = true;
         }
@@ -239,7 +261,7 @@ impl Session {
             return Err(out_of_range());
         }
         let home = self.config.placed(self.view.home()).index;
-        if let Some(transaction) = self.own.as_mut().and_then(|own| own.transaction.as_mut()) {
+        if let Some(transaction) = &mut self.transaction {
             transaction.select_before.get_or_insert(before);
             transaction.index = Some(home);
         }
@@ -253,24 +275,69 @@ impl Session {
     }
 
     /// Refuses a key of another server than the transaction's.
-    fn fits(&self, target: Target) -> Result<(), Failed> {
-        let placed = self.config.placed(target.database);
-        match &self.own {
-            Some(own) if own.server == placed.server => Ok(()),
-            Some(own) => Err(Failed::Error(format!(
+    fn fits(&mut self, target: Target) -> Result<(), Failed> {
+        let server = self.server_of(target);
+        let names = self.front.servers();
+        let elsewhere = |own: usize| {
+            Failed::Error(format!(
                 "ERR the transaction is on the server \"{}\", and the database \"{}\" is on \"{}\"",
-                self.front.servers().name(own.server),
-                placed.name,
-                self.front.servers().name(placed.server),
-            ))),
-            None => Err(Failed::Gone),
+                names.name(own),
+                self.config.placed(target.database).name,
+                names.name(server),
+            ))
+        };
+        let watched = self.own.as_ref().filter(|own| own.holds.watches).map(|own| own.server);
+        let held = self.transaction.as_ref().and_then(|transaction| transaction.held.as_ref());
+        let Some(held) = held else {
+            return match &self.own {
+                Some(own) if own.server == server => Ok(()),
+                Some(own) => Err(elsewhere(own.server)),
+                None => Err(Failed::Gone),
+            };
+        };
+        let first = held.place;
+        match (first, watched) {
+            (Some(first), _) if first.slot != target.slot => {
+                return Err(Failed::Error(format!(
+                    "CROSSSLOT the keys of the transaction are in several slots of the cluster, or not all on it: \
+                     {} and {}; names with the same part in braces are in one",
+                    slot_of(first),
+                    slot_of(target)
+                )));
+            }
+            (Some(first), _) if first.slot.is_none() && self.server_of(first) != server => {
+                return Err(elsewhere(self.server_of(first)));
+            }
+            // A slot that has gone elsewhere since takes what is watched with it.
+            (None, Some(watched)) if watched != server && target.slot.is_none() => {
+                return Err(elsewhere(watched));
+            }
+            _ => {}
         }
+        if let Some(held) = self.transaction.as_mut().and_then(|one| one.held.as_mut()) {
+            held.place.get_or_insert(target);
+        }
+        Ok(())
     }
 
     /// Queues a command at an index; `None`: wherever the transaction is.
     pub(super) fn queued(&mut self, index: Option<u32>, frame: &[u8], step: Step) {
-        let Some(own) = &mut self.own else { return };
-        let Some(transaction) = &mut own.transaction else { return };
+        let Some(transaction) = &mut self.transaction else { return };
+        if let Some(held) = &mut transaction.held {
+            let shows = matches!(step, Step::Shown | Step::Parts(_));
+            let is_elsewhere = index.is_some_and(|index| transaction.index != Some(index));
+            held.add(index.filter(|_| is_elsewhere), frame);
+            if is_elsewhere {
+                transaction.index = index;
+                transaction.steps.push(Step::Hidden);
+            }
+            transaction.steps.push(step);
+            if shows {
+                self.outbox.answer(b"+QUEUED\r\n");
+            }
+            return;
+        }
+        let Some(own) = &self.own else { return };
         if let Some(index) = index
             && transaction.index != Some(index)
         {
@@ -291,18 +358,19 @@ impl Session {
     }
 
     async fn exec(&mut self, request: &Request) -> Result<(), Failed> {
+        if self.holds_transaction() {
+            return self.exec_held().await;
+        }
         let Some(own) = &self.own else { return Err(Failed::Gone) };
         let line = Rc::clone(&own.line);
-        if own.transaction.as_ref().is_some_and(|transaction| transaction.is_refused) {
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.is_refused) {
             self.ask_on(&line, &[b"DISCARD"]).await?;
             self.end_transaction();
             return Err(Failed::Error(
                 "EXECABORT Transaction discarded because of previous errors.".to_owned(),
             ));
         }
-        let Some(transaction) = self.own.as_mut().and_then(|own| own.transaction.take()) else {
-            return Err(Failed::Gone);
-        };
+        let Some(transaction) = self.transaction.take() else { return Err(Failed::Gone) };
         // The reply is written where it arrives: what the transaction invalidates is told right after it.
         let number = self.outbox.expect();
         let executing =
@@ -315,23 +383,31 @@ impl Session {
     }
 
     /// The transaction was not executed.
-    fn end_transaction(&mut self) {
-        if let Some(dropped) = self.own.as_mut().and_then(|own| own.transaction.take()) {
+    pub(super) fn end_transaction(&mut self) {
+        if let Some(dropped) = self.transaction.take() {
             self.ended(&dropped, false);
         }
     }
 
     /// The connection is as it was before MULTI; after a transaction that was executed, at the index where that ended.
-    fn ended(&mut self, transaction: &Transaction, was_executed: bool) {
-        let Some(own) = &mut self.own else { return };
-        own.holds.watches = false;
-        if was_executed {
-            own.index = transaction.index.unwrap_or(own.index);
-        } else if let Some(before) = transaction.select_before {
+    pub(super) fn ended(&mut self, transaction: &Transaction, was_executed: bool) {
+        if let Some(own) = &mut self.own {
+            own.holds.watches = false;
+            // Without a WATCH a held transaction goes another way.
+            if was_executed && transaction.held.is_none() {
+                own.index = transaction.index.unwrap_or(own.index);
+            }
+        }
+        if !was_executed && let Some(before) = transaction.select_before {
             self.who.select = before;
             self.look_again();
         }
     }
+}
+
+/// A slot, as messages name it.
+fn slot_of(target: Target) -> String {
+    target.slot.map_or_else(|| "no slot".to_owned(), |slot| format!("slot {slot}"))
 }
 
 /// Whether a subcommand of CLIENT leaves the connection as it is.

@@ -35,6 +35,8 @@ pub(crate) fn with_scratch<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
 pub(crate) struct Line {
     pub(super) inner: RefCell<Inner>,
     server: Option<Rc<dyn Any>>,
+    /// The number of the server, if it is a node of a cluster.
+    node: Option<usize>,
     max_output: usize,
 }
 
@@ -84,8 +86,17 @@ enum Current {
 
 impl Line {
     /// To a server, as its address is now.
-    pub(crate) fn new(server: Option<Rc<dyn Any>>, max_output: usize) -> Rc<Self> {
-        Rc::new(Self { inner: RefCell::default(), server, max_output })
+    pub(crate) fn new(
+        server: Option<Rc<dyn Any>>,
+        node: Option<usize>,
+        max_output: usize,
+    ) -> Rc<Self> {
+        Rc::new(Self { inner: RefCell::default(), server, node, max_output })
+    }
+
+    /// The number of the server, if it is a node of a cluster.
+    pub(crate) fn node(&self) -> Option<usize> {
+        self.node
     }
 
     /// Whether it is to this server.
@@ -272,17 +283,26 @@ impl Line {
                 self.whole(&whole, now)?;
                 continue;
             }
-            let Some(Expected { to: To::Program { outbox, number }, .. }) = inner.expected.front()
-            else {
+            let program = match inner.expected.front().map(|expected| &expected.to) {
+                Some(To::Program { outbox, number }) => Some((outbox, *number)),
+                Some(To::Kept(kept)) => kept.program(),
+                _ => None,
+            };
+            let Some((outbox, number)) = program else {
                 return Err(ProtocolError::new("a reply that nobody asked for"));
             };
             if scanned.is_whole {
-                outbox.add(*number, piece, true);
-                if let Some(Expected { about: Some(about), .. }) = inner.expected.pop_front() {
+                outbox.add(number, piece, true);
+                let Some(Expected { to, about }) = inner.expected.pop_front() else { continue };
+                if let Some(about) = about {
                     about.replied(inner.reply(), now);
                 }
+                if let To::Kept(kept) = to {
+                    drop(borrowed);
+                    kept.answered();
+                }
             } else {
-                outbox.add(*number, piece, false);
+                outbox.add(number, piece, false);
                 if outbox.waiting_bytes() > self.max_output {
                     outbox.end(crate::session::outbox::End::AtOnce);
                 }
@@ -320,7 +340,7 @@ impl Line {
             }
             // A refusal is its only reply.
             let is_refused = reply.starts_with(b"-");
-            outbox.add(*number, if is_refused { reply } else { b"" }, true);
+            outbox.add(*number, if is_refused { refusal(reply) } else { b"" }, true);
             inner.expected.pop_front();
             if is_refused {
                 return Ok(());
@@ -329,12 +349,18 @@ impl Line {
         if let Some(Expected { to: To::Subscribed { outbox, .. }, .. }) = inner.expected.front()
             && reply.starts_with(b"-")
         {
-            outbox.push(reply);
+            outbox.push(refusal(reply));
             return Ok(());
         }
         let Some(Expected { to, about }) = inner.expected.pop_front() else {
             return Err(ProtocolError::new("a reply that nobody asked for"));
         };
+        if let To::Kept(kept) = to {
+            let replied = inner.reply();
+            drop(borrowed);
+            kept.replied(reply, about, replied, now);
+            return Ok(());
+        }
         if let Some(about) = about {
             about.replied(inner.reply(), now);
         }
@@ -348,9 +374,17 @@ impl Line {
         match to {
             To::Gather { gather, part } => gather.reply(part, reply),
             To::Subscribed { gather, .. } => gather.reply(0, reply),
-            To::Program { .. } | To::Subscriber { .. } => {}
+            To::Program { .. } | To::Subscriber { .. } | To::Kept(_) => {}
         }
         Ok(())
+    }
+}
+
+/// Why a subscription was refused. Programs know of no nodes.
+fn refusal(reply: &[u8]) -> &[u8] {
+    match reply.starts_with(b"-MOVED ") {
+        true => b"-TRYAGAIN the slot of the channel has just gone to another node\r\n",
+        false => reply,
     }
 }
 
@@ -374,6 +408,7 @@ impl Inner {
     pub(super) fn head(&self) -> Option<&Rc<Outbox>> {
         match self.expected.front().map(|expected| &expected.to) {
             Some(To::Program { outbox, .. } | To::Subscriber { outbox, .. }) => Some(outbox),
+            Some(To::Kept(kept)) => kept.program().map(|(outbox, _)| outbox),
             Some(To::Gather { .. } | To::Subscribed { .. }) => None,
             None => self.owner.as_ref(),
         }
@@ -389,7 +424,12 @@ impl Inner {
     }
 
     fn is_collecting(&self) -> bool {
-        !matches!(self.expected.front(), Some(Expected { to: To::Program { .. }, .. }))
+        match self.expected.front().map(|expected| &expected.to) {
+            Some(To::Program { .. }) => false,
+            // An error may say where the request has to go.
+            Some(To::Kept(kept)) => self.first == b'-' || kept.program().is_none(),
+            _ => true,
+        }
     }
 
     /// Notes what begins with these bytes.

@@ -3,13 +3,17 @@
 mod ask;
 mod away;
 mod breaker;
+mod cluster;
+mod clusters;
 mod drive;
 mod expected;
 mod gather;
+mod kept;
 mod lent;
 mod line;
 mod login;
 mod messages;
+mod once;
 mod open;
 mod servers;
 
@@ -17,7 +21,9 @@ pub(crate) use ask::{Ask, asked};
 pub(crate) use away::Away;
 pub(crate) use expected::To;
 pub(crate) use gather::{Gather, Lost, Rename};
+pub(crate) use kept::{Answer, Kept, redirection};
 pub(crate) use lent::Lent;
 pub(crate) use line::{Line, with_scratch};
 pub(crate) use login::Login;
+pub(crate) use once::asked_once;
 pub(crate) use servers::{LineKey, Servers};
