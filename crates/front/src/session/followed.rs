@@ -7,6 +7,7 @@ use bytes::Bytes;
 use compartment_redis::Redirection;
 
 use super::failed::Failed;
+use super::frames::Steps;
 use super::queued::shown;
 use super::state::Session;
 use super::wrapped::{Done, send_transaction};
@@ -151,7 +152,7 @@ impl Session {
         let is_refused =
             self.transaction.as_ref().is_some_and(|transaction| transaction.is_refused);
         let length = |transaction: &super::queued::Transaction| {
-            transaction.held.as_ref().map_or(0, |held| held.commands.bytes.len())
+            transaction.held.as_ref().map_or(0, |held| held.length)
         };
         let is_long = self.transaction.as_ref().map_or(0, length) > MOST;
         if is_refused || is_long {
@@ -168,7 +169,8 @@ impl Session {
         let Some(held) = &transaction.held else { return Err(Failed::Gone) };
         let target = held.place.unwrap_or_else(|| self.home());
         let mut at = self.followed(target);
-        let ends = transaction.index.unwrap_or(held.begins);
+        let begins = self.index_of(target);
+        let (commands, steps, ends) = held.whole(begins);
         let reply = loop {
             let reply = if watches {
                 let line = self.own_line()?;
@@ -178,20 +180,20 @@ impl Session {
                     self.drop_own();
                     break Bytes::from_static(b"*-1\r\n");
                 }
-                let line = match self.own.as_ref().is_some_and(|own| own.index == held.begins) {
+                let line = match self.own.as_ref().is_some_and(|own| own.index == begins) {
                     true => line,
-                    false => self.take_own(at.server, held.begins).await?,
+                    false => self.take_own(at.server, begins).await?,
                 };
-                let reply = self.executed(&line, held).await?;
+                let reply = self.executed(&line, &commands).await?;
                 if let Some(own) = self.own.as_mut().filter(|_| !reply.starts_with(b"-")) {
                     own.index = ends;
                 }
                 reply
             } else {
-                let lent = Lent::new(self.front.servers(), &self.key(at.server, held.begins));
+                let lent = Lent::new(self.front.servers(), &self.key(at.server, begins));
                 let Some(line) = lent.line() else { return Err(Failed::Gone) };
                 Self::announce(&at, &line);
-                let reply = self.executed(&line, held).await?;
+                let reply = self.executed(&line, &commands).await?;
                 if !reply.starts_with(b"-") {
                     lent.give_back(&self.key(at.server, ends));
                 }
@@ -208,7 +210,7 @@ impl Session {
                 Err(aborted(&format!(" because of: {}", String::from_utf8_lossy(error).trim_end())))
             }
             (None, Some(replies)) => {
-                self.outbox.answer(&shown(&transaction.steps, &replies));
+                self.outbox.answer(&shown(&steps, &replies));
                 Ok(())
             }
             (None, None) => {
@@ -221,9 +223,9 @@ impl Session {
     }
 
     /// The reply to EXEC, or the first refusal.
-    async fn executed(&mut self, line: &Line, held: &super::queued::Held) -> Result<Bytes, Failed> {
+    async fn executed(&mut self, line: &Line, commands: &Steps) -> Result<Bytes, Failed> {
         let (gather, ask) = asked();
-        send_transaction(line, &held.commands.bytes, held.commands.count, Done::Asked(gather));
+        send_transaction(line, &commands.bytes, commands.count, Done::Asked(gather));
         Ok(self.wait(ask).await??)
     }
 }

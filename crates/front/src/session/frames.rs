@@ -45,7 +45,7 @@ impl Around {
 }
 
 /// Commands at several indexes of one server, with the SELECTs between them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Steps {
     pub(super) bytes: BytesMut,
     pub(super) count: usize,

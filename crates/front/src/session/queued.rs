@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::frames::Steps;
 use super::joint::Joint;
@@ -31,26 +31,46 @@ pub(super) struct Transaction {
 /// A transaction that is sent as a whole, since its first key says where, and a slot may go elsewhere.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// Its commands, with SELECTs between them.
-    pub(super) commands: Steps,
-    /// The index at which it begins.
-    pub(super) begins: u32,
+    commands: Vec<HeldCommand>,
+    /// Bytes of the commands.
+    pub(super) length: usize,
     /// The place of its first key.
     pub(super) place: Option<Target>,
 }
 
+#[derive(Debug)]
+struct HeldCommand {
+    /// Where it is executed; `None`: wherever the transaction is.
+    index: Option<u32>,
+    /// Empty for a SELECT of the program, which stays where the transaction is.
+    frame: Bytes,
+    step: Step,
+}
+
 impl Held {
-    /// Nothing yet, at an index.
-    pub(super) fn at(index: u32) -> Self {
-        Self { commands: Steps::at(index), begins: index, place: None }
+    /// Adds a command, or a SELECT of the program.
+    pub(super) fn add(&mut self, index: Option<u32>, frame: &[u8], step: Step) {
+        self.length += frame.len();
+        self.commands.push(HeldCommand { index, frame: Bytes::copy_from_slice(frame), step });
     }
 
-    /// Adds a command: at another index than the one before, or wherever the transaction is.
-    pub(super) fn add(&mut self, index: Option<u32>, command: &[u8]) {
-        match index {
-            Some(index) => self.commands.add(index, command),
-            None => self.commands.add_here(command),
-        };
+    /// The commands from an index on, with SELECTs between them, what each is for, and the index at the end.
+    pub(super) fn whole(&self, begins: u32) -> (Steps, Vec<Step>, u32) {
+        let (mut commands, mut steps, mut at) = (Steps::at(begins), Vec::new(), begins);
+        for command in &self.commands {
+            if let Some(index) = command.index.filter(|index| *index != at) {
+                commands.select(index);
+                steps.push(Step::Hidden);
+                at = index;
+            }
+            if command.frame.is_empty() {
+                commands.add_here(&write::frame(&[b"SELECT", at.to_string().as_bytes()]));
+            } else {
+                commands.add_here(&command.frame);
+            }
+            steps.push(command.step.clone());
+        }
+        (commands, steps, at)
     }
 }
 

@@ -36,12 +36,8 @@ impl Session {
             // Where it is executed is known by its first key.
             T::Multi if self.has_cluster() => {
                 self.settle().await?;
-                let index = self.home_index();
-                self.transaction = Some(Transaction {
-                    index: Some(index),
-                    held: Some(Held::at(index)),
-                    ..Transaction::default()
-                });
+                self.transaction =
+                    Some(Transaction { held: Some(Held::default()), ..Transaction::default() });
                 self.outbox.answer(b"+OK\r\n");
                 Ok(())
             }
@@ -265,7 +261,10 @@ impl Session {
             transaction.select_before.get_or_insert(before);
             transaction.index = Some(home);
         }
-        let frame = write::frame(&[b"SELECT", home.to_string().as_bytes()]);
+        let frame = match self.holds_transaction() {
+            true => Bytes::new(),
+            false => write::frame(&[b"SELECT", home.to_string().as_bytes()]),
+        };
         self.queued(None, &frame, Step::Shown);
         Ok(())
     }
@@ -325,13 +324,7 @@ impl Session {
         let Some(transaction) = &mut self.transaction else { return };
         if let Some(held) = &mut transaction.held {
             let shows = matches!(step, Step::Shown | Step::Parts(_));
-            let is_elsewhere = index.is_some_and(|index| transaction.index != Some(index));
-            held.add(index.filter(|_| is_elsewhere), frame);
-            if is_elsewhere {
-                transaction.index = index;
-                transaction.steps.push(Step::Hidden);
-            }
-            transaction.steps.push(step);
+            held.add(index, frame, step);
             if shows {
                 self.outbox.answer(b"+QUEUED\r\n");
             }
