@@ -12,22 +12,6 @@ use crate::resp::{Arguments, write};
 use crate::route::{ANY_SLOT, DatabaseId, Target};
 use crate::upstream::{Answer, Kept, Line, LineKey};
 
-/// The connections to the nodes of clusters that a program has used, and what it waits for before it uses them again.
-#[derive(Default)]
-pub(super) struct Nodes {
-    lanes: Vec<(usize, u32, bool, Rc<Line>)>,
-    /// How often something had changed in a cluster when the program sent its last request to one.
-    changes: u64,
-    /// The last request of several keys: its slot may be between two nodes, and later ones must not overtake it.
-    several: Option<u64>,
-}
-
-impl Nodes {
-    pub(super) fn forget(&mut self) {
-        self.lanes.clear();
-    }
-}
-
 impl Session {
     /// The number of the server that has a target.
     pub(super) fn server_of(&self, target: Target) -> usize {

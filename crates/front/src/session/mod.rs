@@ -18,6 +18,7 @@ mod joint;
 mod keyspace;
 mod large;
 mod life;
+mod nodes;
 mod notifications;
 pub(crate) mod outbox;
 mod own;

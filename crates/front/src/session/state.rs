@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::clustered::Nodes;
 use super::held::Own;
+use super::nodes::Nodes;
 use super::notifications::Notifications;
 use super::outbox::Outbox;
 use super::queued::Transaction;

@@ -273,52 +273,6 @@ impl Session {
         self.config.placed(target.database).index
     }
 
-    /// Refuses a key of another server than the transaction's.
-    fn fits(&mut self, target: Target) -> Result<(), Failed> {
-        let server = self.server_of(target);
-        let names = self.front.servers();
-        let elsewhere = |own: usize| {
-            Failed::Error(format!(
-                "ERR the transaction is on the server \"{}\", and the database \"{}\" is on \"{}\"",
-                names.name(own),
-                self.config.placed(target.database).name,
-                names.name(server),
-            ))
-        };
-        let watched = self.own.as_ref().filter(|own| own.holds.watches).map(|own| own.server);
-        let held = self.transaction.as_ref().and_then(|transaction| transaction.held.as_ref());
-        let Some(held) = held else {
-            return match &self.own {
-                Some(own) if own.server == server => Ok(()),
-                Some(own) => Err(elsewhere(own.server)),
-                None => Err(Failed::Gone),
-            };
-        };
-        let first = held.place;
-        match (first, watched) {
-            (Some(first), _) if first.slot != target.slot => {
-                return Err(Failed::Error(format!(
-                    "CROSSSLOT the keys of the transaction are in several slots of the cluster, or not all on it: \
-                     {} and {}; names with the same part in braces are in one",
-                    slot_of(first),
-                    slot_of(target)
-                )));
-            }
-            (Some(first), _) if first.slot.is_none() && self.server_of(first) != server => {
-                return Err(elsewhere(self.server_of(first)));
-            }
-            // A slot that has gone elsewhere since takes what is watched with it.
-            (None, Some(watched)) if watched != server && target.slot.is_none() => {
-                return Err(elsewhere(watched));
-            }
-            _ => {}
-        }
-        if let Some(held) = self.transaction.as_mut().and_then(|one| one.held.as_mut()) {
-            held.place.get_or_insert(target);
-        }
-        Ok(())
-    }
-
     /// Queues a command at an index; `None`: wherever the transaction is.
     pub(super) fn queued(&mut self, index: Option<u32>, frame: &[u8], step: Step) {
         let Some(transaction) = &mut self.transaction else { return };
@@ -396,11 +350,6 @@ impl Session {
             self.look_again();
         }
     }
-}
-
-/// A slot, as messages name it.
-fn slot_of(target: Target) -> String {
-    target.slot.map_or_else(|| "no slot".to_owned(), |slot| format!("slot {slot}"))
 }
 
 /// Whether a subcommand of CLIENT leaves the connection as it is.

@@ -1,18 +1,14 @@
 //! The clusters of a front: which node has a slot, and what happens when that changes.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use compartment_redis::{SLOTS, read_slots};
 
 use super::cluster::{Cluster, NOWHERE};
-use super::kept::{Kept, Next};
 use super::once::asked_once;
 use super::servers::{NODES, Node, One, Servers};
-use crate::accounting::About;
-use crate::session::outbox::Outbox;
 
 /// The most bytes of an answer to CLUSTER SLOTS.
 const MOST: usize = 16 << 20;
@@ -22,14 +18,6 @@ const MAX_NODES: usize = 65_536;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of requests to clusters that may be kept at once, before programs wait for replies.
 const KEPT: usize = 64 << 20;
-
-/// A request that waits until those before it are answered.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    kept: Box<Kept>,
-    next: Next,
-    about: Option<About>,
-}
 
 impl Servers {
     /// The cluster of an instance. Its slots are asked for when it is used first.
@@ -251,55 +239,5 @@ impl Servers {
         for number in std::mem::take(&mut *cluster.nodes.borrow_mut()).into_values() {
             self.end_node(number);
         }
-    }
-
-    /// Sends a request to another node: after those of its program that were sent there before it, so that they are
-    /// executed in the order in which the program sent them.
-    pub(super) fn send_again(mut kept: Box<Kept>, next: Next, about: Option<About>) {
-        let servers = Rc::clone(&kept.servers);
-        servers.changed();
-        if !kept.is_again {
-            let mut again = servers.again.borrow_mut();
-            match again.entry(Rc::as_ptr(&kept.outbox)) {
-                Entry::Occupied(mut waiting) => {
-                    return waiting.get_mut().push_back(Waiting { kept, next, about });
-                }
-                Entry::Vacant(none) => {
-                    none.insert(VecDeque::new());
-                }
-            }
-            drop(again);
-            kept.is_again = true;
-        }
-        servers.send_now(Waiting { kept, next, about });
-    }
-
-    /// A request that was sent to another node is answered.
-    pub(super) fn next_again(self: &Rc<Self>, outbox: &Rc<Outbox>) {
-        let mut again = self.again.borrow_mut();
-        let key = Rc::as_ptr(outbox);
-        let waiting = again.get_mut(&key).and_then(VecDeque::pop_front);
-        let Some(mut waiting) = waiting else {
-            again.remove(&key);
-            return;
-        };
-        drop(again);
-        waiting.kept.is_again = true;
-        self.send_now(waiting);
-    }
-
-    fn send_now(self: &Rc<Self>, waiting: Waiting) {
-        let servers = Rc::clone(self);
-        let send = move |Waiting { kept, next, about }: Waiting| {
-            let node = next.node.unwrap_or_else(|| servers.node_of(kept.instance, kept.slot));
-            kept.send_to(node, next.is_asking, about);
-        };
-        if waiting.next.pause.is_zero() {
-            return send(waiting);
-        }
-        tokio::task::spawn_local(async move {
-            tokio::time::sleep(waiting.next.pause).await;
-            send(waiting);
-        });
     }
 }

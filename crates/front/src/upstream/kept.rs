@@ -10,6 +10,7 @@ use compartment_redis::Redirection;
 
 use super::expected::To;
 use super::gather::{Gather, Lost};
+use super::keeps::Keeps;
 use super::line::Line;
 use super::servers::{LineKey, Servers};
 use crate::accounting::{About, Replied};
@@ -173,16 +174,44 @@ impl Kept {
         self.send(&line, about);
     }
 
-    /// The program that the reply goes to as it comes, and the number of the request.
-    pub(super) fn program(&self) -> Option<(&Rc<Outbox>, u64)> {
+    /// Where it goes next; `None`: it has been sent often enough.
+    fn next(&mut self, redirection: &Redirection, is_down: bool) -> Option<Next> {
+        self.hops += 1;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if self.hops > HOPS || since.elapsed() > PATIENCE {
+            return None;
+        }
+        let later = (PAUSE * self.hops).min(LONGEST);
+        let next = match redirection {
+            Redirection::Moved(address) => {
+                let node = self.servers.moved(self.instance, self.slot, address);
+                Next { node: Some(node), is_asking: false, pause: Duration::ZERO }
+            }
+            Redirection::Ask(address) => {
+                let node = self.servers.asks(self.instance, address);
+                Next { node: Some(node), is_asking: true, pause: Duration::ZERO }
+            }
+            // Requests behind it may be executed by now: this one would come after them.
+            _ if is_down && self.outbox.outstanding() > 1 => return None,
+            _ => {
+                self.servers.look_again(self.instance);
+                Next { node: None, is_asking: false, pause: later }
+            }
+        };
+        // Nodes that send it to each other are given time to agree.
+        Some(if self.hops > 4 { Next { pause: later, ..next } } else { next })
+    }
+}
+
+impl Keeps for Kept {
+    fn program(&self) -> Option<(&Rc<Outbox>, u64)> {
         match &self.answer {
             Answer::Program(number) => Some((&self.outbox, *number)),
             Answer::Gather(..) => None,
         }
     }
 
-    /// A reply that is an error, or is needed whole.
-    pub(super) fn replied(
+    fn replied(
         mut self: Box<Self>,
         reply: &[u8],
         about: Option<About>,
@@ -219,36 +248,7 @@ impl Kept {
         self.answered();
     }
 
-    /// Where it goes next; `None`: it has been sent often enough.
-    fn next(&mut self, redirection: &Redirection, is_down: bool) -> Option<Next> {
-        self.hops += 1;
-        let since = *self.since.get_or_insert_with(Instant::now);
-        if self.hops > HOPS || since.elapsed() > PATIENCE {
-            return None;
-        }
-        let later = (PAUSE * self.hops).min(LONGEST);
-        let next = match redirection {
-            Redirection::Moved(address) => {
-                let node = self.servers.moved(self.instance, self.slot, address);
-                Next { node: Some(node), is_asking: false, pause: Duration::ZERO }
-            }
-            Redirection::Ask(address) => {
-                let node = self.servers.asks(self.instance, address);
-                Next { node: Some(node), is_asking: true, pause: Duration::ZERO }
-            }
-            // Requests behind it may be executed by now: this one would come after them.
-            _ if is_down && self.outbox.outstanding() > 1 => return None,
-            _ => {
-                self.servers.look_again(self.instance);
-                Next { node: None, is_asking: false, pause: later }
-            }
-        };
-        // Nodes that send it to each other are given time to agree.
-        Some(if self.hops > 4 { Next { pause: later, ..next } } else { next })
-    }
-
-    /// There is no reply.
-    pub(super) fn lose(self: Box<Self>, lost: &Lost) {
+    fn lose(self: Box<Self>, lost: &Lost) {
         match &self.answer {
             Answer::Program(number) => self.outbox.lose(*number, lost),
             Answer::Gather(gather, part) => gather.lost(*part, lost),
@@ -256,8 +256,7 @@ impl Kept {
         self.answered();
     }
 
-    /// Its reply was given: the next one of its program that was sent elsewhere has its turn.
-    pub(super) fn answered(self: Box<Self>) {
+    fn answered(self: Box<Self>) {
         if self.is_again {
             self.servers.next_again(&self.outbox);
         }

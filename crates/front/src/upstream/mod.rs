@@ -1,5 +1,6 @@
 //! Connections to servers: lanes that many programs share, and own ones for those that need one.
 
+mod again;
 mod ask;
 mod away;
 mod breaker;
@@ -8,6 +9,7 @@ mod clusters;
 mod drive;
 mod expected;
 mod gather;
+mod keeps;
 mod kept;
 mod lent;
 mod line;
@@ -15,6 +17,7 @@ mod login;
 mod messages;
 mod once;
 mod open;
+mod replies;
 mod servers;
 
 pub(crate) use ask::{Ask, asked};

@@ -13,9 +13,9 @@ use super::ask::asked;
 use super::away::Away;
 use super::breaker::Breaker;
 use super::cluster::{Cluster, NOWHERE};
-use super::clusters::Waiting;
 use super::expected::To;
 use super::gather::Lost;
+use super::keeps::Again;
 use super::line::Line;
 use super::login::Login;
 use super::open::{NotOpened, opened};
@@ -91,7 +91,7 @@ pub(crate) struct Servers {
     /// Bytes of requests to clusters that are kept.
     pub(super) kept: Cell<usize>,
     /// Of each program that has one on its way to another node: the requests that go there after it.
-    pub(super) again: RefCell<HashMap<*const Outbox, VecDeque<Waiting>>>,
+    pub(super) again: RefCell<HashMap<*const Outbox, VecDeque<Box<dyn Again>>>>,
 }
 
 impl Servers {

@@ -1,7 +1,5 @@
 //! Commands of one key, of several, and about all keys.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 use std::collections::BTreeSet;
 
 use compartment_testkit::{TestCluster, TestRedis, run_test};

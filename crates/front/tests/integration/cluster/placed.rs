@@ -1,7 +1,5 @@
 //! Configurations with a cluster: beside a single server, with logins, in the dry mode, with numbered databases.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 use compartment_front::{FrontServer, Passwords};
 use compartment_testkit::{TestCluster, TestRedis, run_test};
 
