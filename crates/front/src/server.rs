@@ -85,6 +85,20 @@ pub struct Setup {
 /// - `a_living_database_is_separated_without_a_stop`, and `keys_of_several_databases_are_brought_before_the_command`.
 /// - `every_way_of_asking_finds_a_key_that_has_not_moved`; `a_watch_outlasts_what_is_brought`.
 ///
+/// Clusters:
+/// - `keys_on_a_cluster_are_at_the_nodes_of_their_slots`, and `ordinary_commands_answer_as_a_single_server_does`.
+/// - `commands_over_several_nodes_are_split_and_others_are_refused`; `a_program_sees_one_database_on_all_nodes`.
+/// - `databases_on_a_cluster_are_told_apart_by_prefixes`, and `numbered_databases_of_a_cluster_are_apart`.
+/// - `a_transaction_is_of_one_slot`; `scripts_are_stored_at_every_node`.
+/// - `elements_are_waited_for_at_the_node_of_their_key`, and `who_waits_for_an_element_waits_where_the_slot_goes`.
+/// - `messages_reach_everybody_and_those_of_shards_their_node`; `notifications_come_from_every_node`.
+/// - `every_increment_counts_once_while_slots_move_key_by_key`, and `a_program_reads_what_it_has_written_while_slots_move`.
+/// - `keys_of_a_slot_between_two_nodes_are_found_at_either`; `a_write_and_its_life_follow_a_slot_together`.
+/// - `a_dead_master_takes_away_its_slots_only`, and `no_acknowledged_write_is_lost_with_a_master`.
+/// - `a_master_that_takes_over_is_followed`; `a_cluster_that_is_away_is_looked_for`.
+/// - `no_answer_of_a_node_goes_to_another_question`; `a_login_is_passed_to_each_node`.
+/// - `one_database_is_on_a_cluster_and_another_on_a_server`; `the_dry_mode_passes_through_to_a_cluster`.
+///
 /// Figures:
 /// - `everything_that_passes_is_counted`, and `the_dry_mode_changes_nothing_and_counts`.
 ///

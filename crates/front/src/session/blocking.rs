@@ -67,6 +67,7 @@ impl Session {
     ) -> Result<(), Failed> {
         let arguments = request.arguments();
         let frames = self.frames(command, target, &arguments, request.frame());
+        self.settle().await?;
         let mut at = self.followed(target);
         let reply = loop {
             let line = self.take_own(at.server, self.index_of(target)).await?;

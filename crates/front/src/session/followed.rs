@@ -105,6 +105,7 @@ impl Session {
         target: Target,
         words: &[&[u8]],
     ) -> Result<Bytes, Failed> {
+        self.settle().await?;
         let mut at = self.followed(target);
         loop {
             let line = self.take_own(at.server, self.index_of(target)).await?;
@@ -210,6 +211,7 @@ impl Session {
                 ": it is too long"
             }));
         }
+        self.settle().await?;
         let watches = self.own.as_ref().is_some_and(|own| own.holds.watches);
         let Some(transaction) = self.transaction.take() else { return Err(Failed::Gone) };
         let Some(held) = &transaction.held else { return Err(Failed::Gone) };

@@ -108,6 +108,10 @@ impl Session {
         target: Target,
         request: &Request,
     ) -> Result<(), Failed> {
+        if target.slot.is_some() {
+            // What is on its way may be sent to another node: it is not overtaken.
+            self.settle().await?;
+        }
         let (server, index) = (self.server_of(target), self.index_of(target));
         // What is wrapped into a transaction would end the program's WATCH by its EXEC.
         let is_wrapped =

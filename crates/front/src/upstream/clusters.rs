@@ -14,6 +14,8 @@ use super::servers::{NODES, Node, One, Servers};
 const MOST: usize = 16 << 20;
 /// The most nodes of all clusters, over the life of a front.
 const MAX_NODES: usize = 65_536;
+/// So long a program waits until the slots are known for the first time: its other servers may be there.
+const FIRST: Duration = Duration::from_secs(1);
 /// The pause between two questions for the slots.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of requests to clusters that may be kept at once, before programs wait for replies.
@@ -65,13 +67,13 @@ impl Servers {
     /// Waits until the slots of a cluster are known, or cannot be known now.
     pub(crate) async fn slots_read(self: &Rc<Self>, instance: usize) {
         let cluster = self.cluster(instance);
-        if cluster.is_read() {
+        if cluster.is_read() || *cluster.reads.borrow() > 0 {
             return;
         }
         let mut reads = cluster.reads.subscribe();
         self.look_again(instance);
         // The sender lives as long as the cluster.
-        let _ = reads.changed().await;
+        let _ = tokio::time::timeout(FIRST, reads.changed()).await;
     }
 
     /// How often something has changed in a cluster: a program waits for its replies before it goes on then.

@@ -201,3 +201,67 @@ fn who_waits_for_an_element_waits_where_the_slot_goes() {
         front.stop().await;
     });
 }
+
+/// Writes and reads two keys of a slot, alone and together, in a pipeline; each reply has to be as of its turn.
+async fn read_own_writes(port: u16, tag: String, stop: Arc<AtomicBool>) -> u64 {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let (one, other) = (format!("{{{tag}}}one"), format!("{{{tag}}}other"));
+    let mut rounds = 0;
+    while !stop.load(Ordering::Relaxed) {
+        rounds += 1;
+        let (mut bytes, mut wanted) = (Vec::new(), String::new());
+        for step in 0..4 {
+            let value = format!("{rounds}{step}");
+            let length = value.len();
+            let requests = [
+                (format!("SET {one} x"), "+OK\r\n".to_owned()),
+                (format!("MSET {one} {value} {other} {value}"), "+OK\r\n".to_owned()),
+                (format!("GET {one}"), format!("${length}\r\n{value}\r\n")),
+                (format!("SET {other} y"), "+OK\r\n".to_owned()),
+                (
+                    format!("MGET {one} {other}"),
+                    format!("*2\r\n${length}\r\n{value}\r\n$1\r\ny\r\n"),
+                ),
+                (format!("DEL {other}"), ":1\r\n".to_owned()),
+                (format!("GET {other}"), "$-1\r\n".to_owned()),
+            ];
+            for (request, reply) in requests {
+                bytes.extend(request.into_bytes());
+                bytes.extend(b"\r\n");
+                wanted.push_str(&reply);
+            }
+        }
+        stream.write_all(&bytes).await.unwrap();
+        let mut reply = vec![0; wanted.len()];
+        stream.read_exact(&mut reply).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&reply), wanted, "{tag}");
+    }
+    rounds
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_program_reads_what_it_has_written_while_slots_move() {
+    run_test(async {
+        let cluster = TestCluster::start().await;
+        let front = Front::of(&alone(&cluster, "")).await;
+        let mut tags = Vec::new();
+        for slot in 0..SLOTS {
+            tags.extend(key_of_each(&cluster, &format!("t{slot}:")).await);
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let writers: Vec<_> = tags
+            .iter()
+            .map(|tag| tokio::spawn(read_own_writes(front.port, tag.clone(), Arc::clone(&stop))))
+            .collect();
+        for tag in &tags {
+            let (home, slot) = cluster.home_of(tag).await;
+            cluster.move_slots(home, (home + 1) % 3, slot..=slot).await;
+        }
+        stop.store(true, Ordering::Relaxed);
+        for writer in writers {
+            assert!(writer.await.unwrap() > 5);
+        }
+        front.stop().await;
+    });
+}
