@@ -18,6 +18,8 @@ const MAX_NODES: usize = 65_536;
 const FIRST: Duration = Duration::from_secs(1);
 /// The pause between two questions for the slots.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The pause after no node has answered.
+const LATER: Duration = Duration::from_millis(500);
 /// Bytes of requests to clusters that may be kept at once, before programs wait for replies.
 const KEPT: usize = 64 << 20;
 
@@ -141,9 +143,9 @@ impl Servers {
         tokio::task::spawn_local(async move {
             loop {
                 cluster.reads_again.set(false);
-                servers.read(&cluster).await;
+                let is_read = servers.read(&cluster).await;
                 cluster.reads.send_modify(|reads| *reads += 1);
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(if is_read { PAUSE } else { LATER }).await;
                 if !cluster.reads_again.get() {
                     break;
                 }
@@ -152,9 +154,10 @@ impl Servers {
         });
     }
 
-    /// Asks one node after the other, first those that answered last time.
-    async fn read(&self, cluster: &Rc<Cluster>) {
-        let Some(of) = self.servers.borrow().get(cluster.instance).map(Rc::clone) else { return };
+    /// Asks one node after the other, first those that answered last time; whether one has answered.
+    async fn read(&self, cluster: &Rc<Cluster>) -> bool {
+        let of = self.servers.borrow().get(cluster.instance).map(Rc::clone);
+        let Some(of) = of else { return false };
         let mut addresses: Vec<String> = Vec::new();
         let masters = cluster.masters().into_iter();
         let known = masters.filter_map(|(number, _)| self.one(number));
@@ -180,13 +183,15 @@ impl Servers {
             match answer.and_then(|answer| read_slots(&answer, &address)) {
                 Ok(ranges) if !ranges.is_empty() => {
                     let ranges = ranges.iter().map(|r| (r.first, r.last, r.master.as_str()));
-                    return self.take_slots(cluster, ranges);
+                    self.take_slots(cluster, ranges);
+                    return true;
                 }
                 Ok(_) => tracing::warn!(node = address, "the node knows of no slots"),
                 Err(error) => tracing::warn!(node = address, "{error}"),
             }
             asked.push(address);
         }
+        false
     }
 
     fn take_slots<'a>(
