@@ -127,7 +127,11 @@ impl Session {
             if database.kind == DatabaseKind::Durable && gives_life(command, arguments) {
                 self.accounts.durable_with_life(target.database);
             }
-            self.send_one(line, target, request, number, about);
+            if target.slot.is_some() {
+                self.send_one(line, target, request, number, about);
+                return number;
+            }
+            line.send(request, To::Program { outbox: self.outbox.clone(), number }, Some(about));
             return number;
         }
         let home = database.index;

@@ -66,13 +66,13 @@ impl Line {
                 self.whole(&whole, now)?;
                 continue;
             }
-            let program = match inner.expected.front().map(|expected| &expected.to) {
-                Some(To::Program { outbox, number }) => Some((outbox, *number)),
-                Some(To::Kept(kept)) => kept.program(),
-                _ => None,
-            };
-            let Some((outbox, number)) = program else {
-                return Err(ProtocolError::new("a reply that nobody asked for"));
+            let (outbox, number) = match inner.expected.front().map(|expected| &expected.to) {
+                Some(To::Program { outbox, number }) => (outbox, *number),
+                Some(To::Kept(kept)) => match kept.program() {
+                    Some(program) => program,
+                    None => return Err(ProtocolError::new("a reply that nobody asked for")),
+                },
+                _ => return Err(ProtocolError::new("a reply that nobody asked for")),
             };
             if scanned.is_whole {
                 outbox.add(number, piece, true);

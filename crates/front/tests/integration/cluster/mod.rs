@@ -7,6 +7,7 @@ mod connections;
 mod faults;
 mod moving;
 mod placed;
+mod versions;
 
 use compartment_testkit::{RespConnection, TestCluster};
 
