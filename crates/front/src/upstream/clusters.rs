@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use compartment_redis::{SLOTS, read_slots};
 
@@ -51,9 +51,8 @@ impl Servers {
             return master;
         }
         let masters = cluster.masters();
-        let now = Instant::now();
         let is_there = |(number, _): &&(usize, u16)| {
-            self.one(*number).is_some_and(|one| one.breaker.borrow().refuses(now).is_none())
+            self.one(*number).is_some_and(|one| !one.is_looked_for.get())
         };
         let any = masters.iter().find(is_there).or(masters.first());
         any.map_or(NOWHERE, |(number, _)| *number)
@@ -161,9 +160,7 @@ impl Servers {
         let mut addresses: Vec<String> = Vec::new();
         let masters = cluster.masters().into_iter();
         let known = masters.filter_map(|(number, _)| self.one(number));
-        let now = Instant::now();
-        let (away, there): (Vec<_>, Vec<_>) =
-            known.partition(|one| one.breaker.borrow().refuses(now).is_some());
+        let (away, there): (Vec<_>, Vec<_>) = known.partition(|one| one.is_looked_for.get());
         let of_nodes = |list: Vec<Rc<One>>| {
             list.into_iter()
                 .filter_map(|one| one.node.as_ref().map(|node| node.address.clone()))

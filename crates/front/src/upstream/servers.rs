@@ -49,9 +49,9 @@ pub(super) struct One {
     pub(super) name: String,
     pub(super) server: RedisConfig,
     pub(super) node: Option<Node>,
-    pub(super) breaker: RefCell<Breaker>,
+    breaker: RefCell<Breaker>,
     /// Whether somebody looks for it while it is away.
-    is_looked_for: Cell<bool>,
+    pub(super) is_looked_for: Cell<bool>,
 }
 
 /// Which node of a cluster it is.

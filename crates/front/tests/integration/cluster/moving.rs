@@ -259,9 +259,11 @@ fn a_program_reads_what_it_has_written_while_slots_move() {
             cluster.move_slots(home, (home + 1) % 3, slot..=slot).await;
         }
         stop.store(true, Ordering::Relaxed);
+        let mut rounds = 0;
         for writer in writers {
-            assert!(writer.await.unwrap() > 5);
+            rounds += writer.await.unwrap();
         }
+        assert!(rounds > 2 * tags.len() as u64, "{rounds} in all");
         front.stop().await;
     });
 }
