@@ -40,6 +40,8 @@ impl Session {
             return self.take_own(self.server_of(home), self.home_index()).await;
         }
         let own = self.own.as_ref().map(|own| own.server);
+        let subscribed = self.own.as_ref().filter(|own| own.holds.subscribes);
+        let subscribed = subscribed.map(|own| own.server);
         let is_of_shards = is_of_shards(&arguments) && arguments.len() > 1;
         if !is_of_shards {
             let server = own.unwrap_or_else(|| self.server_of(home));
@@ -48,7 +50,7 @@ impl Session {
         let target = home.of_key(arguments.get(1));
         let mut at = self.followed(target);
         loop {
-            if let Some(own) = own.filter(|own| *own != at.server) {
+            if let Some(own) = subscribed.filter(|own| *own != at.server) {
                 let servers = self.front.servers();
                 return Err(Failed::Error(format!(
                     "ERR the subscriptions of this connection are at {}, and the channel \"{}\" is at {}: a \
@@ -59,7 +61,7 @@ impl Session {
                 )));
             }
             let line = self.take_own(at.server, self.home_index()).await?;
-            if own.is_some() {
+            if subscribed.is_some() {
                 return Ok(line);
             }
             // Whether the node has the slot: a subscription that it refuses would be answered already.

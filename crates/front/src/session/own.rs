@@ -20,6 +20,7 @@ impl Session {
             }
             self.own = None;
         }
+        self.set_aside(server);
         let Some(own) = &self.own else {
             // Writes on shared connections take effect first.
             self.settle().await?;
@@ -48,6 +49,18 @@ impl Session {
             own.index = index;
         }
         Ok(line)
+    }
+
+    /// On a cluster a connection that only says who the program is makes way for one to another node, until that is
+    /// given back.
+    fn set_aside(&mut self, server: usize) {
+        let only = Holds { keeps_state: true, ..Holds::default() };
+        let makes_way = self.own.as_ref().is_some_and(|own| {
+            own.server != server && own.line.node().is_some() && own.holds == only
+        });
+        if makes_way && self.aside.is_none() {
+            self.aside = self.own.take();
+        }
     }
 
     /// The connection that the program has for itself.
@@ -94,6 +107,7 @@ impl Session {
         if is_free && let Some(own) = self.own.take() {
             let key = self.key(own.server, own.index);
             self.front.servers().give_back(&key, own.line);
+            self.own = self.aside.take();
         }
     }
 
@@ -101,7 +115,7 @@ impl Session {
     pub(super) fn drop_own(&mut self) {
         self.transaction = None;
         self.close_ears();
-        if let Some(own) = self.own.take() {
+        for own in self.own.take().into_iter().chain(self.aside.take()) {
             own.line.close();
         }
     }

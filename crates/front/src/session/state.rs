@@ -55,6 +55,8 @@ pub(crate) struct Session {
     /// Where the last request went, and its number.
     pub(super) last: Option<(Rc<Line>, u64)>,
     pub(super) own: Option<Own>,
+    /// The one that it has again when that is given back.
+    pub(super) aside: Option<Own>,
     /// The transaction that is open.
     pub(super) transaction: Option<Transaction>,
     /// Who renames the channels of notifications, while there are subscriptions.
@@ -93,6 +95,7 @@ impl Session {
             tally,
             lanes: Vec::new(),
             nodes: Nodes::default(),
+            aside: None,
             transaction: None,
             last_write: None,
             last_script: None,
@@ -181,7 +184,7 @@ impl Drop for Session {
         self.tally.took(self.outbox.taken());
         self.tally.leaves();
         self.close_ears();
-        if let Some(own) = self.own.take() {
+        for own in self.own.take().into_iter().chain(self.aside.take()) {
             own.line.close();
         }
     }

@@ -218,9 +218,18 @@ fn what_a_connection_is_stays_its_own() {
         .await;
         let id = ask(&mut program, "CLIENT ID").await.integer();
         assert!(id.is_some_and(|id| id > 0));
+        // A connection that the server knows is in nobody's way.
         for key in &keys {
-            talk(&mut program, &format!("SET {key} x -> OK\nGET {key} -> x")).await;
+            talk(
+                &mut program,
+                &format!(
+                    "SET {key} x -> OK\nGET {key} -> x\nWATCH {key} -> OK\nMULTI -> OK\nSET {key} y -> QUEUED\n\
+                     EXEC -> [OK]\nLPUSH l{key} x -> 1\nBLPOP l{key} 1 -> [l{key} x]\nCLIENT GETNAME -> me"
+                ),
+            )
+            .await;
         }
+        assert_eq!(ask(&mut program, "CLIENT ID").await.integer(), id);
         talk(&mut program, "RESET -> RESET\nCLIENT GETNAME -> (nil)").await;
         front.stop().await;
     });
