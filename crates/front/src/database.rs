@@ -6,6 +6,7 @@ use compartment_core::{
 };
 
 use crate::commands::{Command, Kind};
+use crate::route::is_clustered;
 
 /// A database, and where it is.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Database {
     pub(crate) index: u32,
     pub(crate) kind: DatabaseKind,
     pub(crate) previous: Option<Before>,
+    /// Whether it is on a cluster: its server has no connections then, but its nodes have.
+    pub(crate) is_clustered: bool,
     /// Whether no other database of the map has its index.
     pub(crate) is_alone: bool,
 }
@@ -45,8 +48,15 @@ impl Database {
         };
         let server = servers.iter().position(|name| name == placement.instance());
         let server = server.ok_or_else(|| wrong("its instance is not in the map"))?;
+        let is_clustered = is_clustered(map, contract);
         let previous = match &contract.previous {
             None => None,
+            Some(_) if is_clustered => {
+                return Err(wrong(
+                    "it is on a cluster, where the front brings no keys from a previous place; move it with \
+                     `compartment migrate --live` first",
+                ));
+            }
             Some(previous) => {
                 let old = &previous.placement;
                 let is_near =
@@ -69,6 +79,7 @@ impl Database {
             index: placement.index(),
             kind: contract.kind,
             previous,
+            is_clustered,
             is_alone: map.databases().iter().filter(|other| is_same(&other.placement)).count() == 1,
         })
     }

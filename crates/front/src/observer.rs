@@ -102,7 +102,7 @@ impl Observer {
             return add(&self.whole);
         }
         let mut first: Option<Target> = None;
-        let (mut is_apart, mut is_far) = (false, false);
+        let (mut is_apart, mut is_far, mut in_one) = (false, false, true);
         for key in keys.iter() {
             let name = arguments.get(key.at as usize);
             let Some(target) = view.route(name) else {
@@ -113,8 +113,11 @@ impl Observer {
                 add(count);
             }
             let first = first.get_or_insert(target);
-            is_apart |= first.database != target.database;
-            is_far |= self.server(first.database) != self.server(target.database);
+            let is_beside = first.is_beside(&target);
+            is_apart |= !is_beside;
+            in_one &= first.database == target.database;
+            is_far |= self.server(first.database) != self.server(target.database)
+                || (target.slot.is_some() && !is_beside);
         }
         let together = || {
             let mut names = keys.iter().map(|key| arguments.get(key.at as usize));
@@ -138,9 +141,10 @@ impl Observer {
                     })
                     .take(4)
                     .collect();
+                let what = if in_one { "slots of a cluster" } else { "databases" };
                 self.refuse(
                     command,
-                    &format!("its keys are in several databases: {}", names.join(", ")),
+                    &format!("its keys are in several {what}: {}", names.join(", ")),
                 );
             }
         }

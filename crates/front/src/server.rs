@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use compartment_core::{DatabaseMap, Error, ErrorKind, Result, Scheme};
+use compartment_core::{DatabaseMap, Error, ErrorKind, Result};
 use compartment_redis::RedisConfig;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -85,6 +85,20 @@ pub struct Setup {
 /// - `a_living_database_is_separated_without_a_stop`, and `keys_of_several_databases_are_brought_before_the_command`.
 /// - `every_way_of_asking_finds_a_key_that_has_not_moved`; `a_watch_outlasts_what_is_brought`.
 ///
+/// Clusters:
+/// - `keys_on_a_cluster_are_at_the_nodes_of_their_slots`, and `ordinary_commands_answer_as_a_single_server_does`.
+/// - `commands_over_several_nodes_are_split_and_others_are_refused`; `a_program_sees_one_database_on_all_nodes`.
+/// - `databases_on_a_cluster_are_told_apart_by_prefixes`, and `numbered_databases_of_a_cluster_are_apart`.
+/// - `a_transaction_is_of_one_slot`; `scripts_are_stored_at_every_node`.
+/// - `elements_are_waited_for_at_the_node_of_their_key`, and `who_waits_for_an_element_waits_where_the_slot_goes`.
+/// - `messages_reach_everybody_and_those_of_shards_their_node`; `notifications_come_from_every_node`.
+/// - `every_increment_counts_once_while_slots_move_key_by_key`, and `a_program_reads_what_it_has_written_while_slots_move`.
+/// - `keys_of_a_slot_between_two_nodes_are_found_at_either`; `a_write_and_its_life_follow_a_slot_together`.
+/// - `a_dead_master_takes_away_its_slots_only`, and `no_acknowledged_write_is_lost_with_a_master`.
+/// - `a_master_that_takes_over_is_followed`; `a_cluster_that_is_away_is_looked_for`.
+/// - `no_answer_of_a_node_goes_to_another_question`; `a_login_is_passed_to_each_node`.
+/// - `one_database_is_on_a_cluster_and_another_on_a_server`; `the_dry_mode_passes_through_to_a_cluster`.
+///
 /// Figures:
 /// - `everything_that_passes_is_counted`, and `the_dry_mode_changes_nothing_and_counts`.
 ///
@@ -156,24 +170,8 @@ fn servers_of(
     known
 }
 
-/// Refuses routes to databases on a cluster, which the front does not serve.
-fn check_servers(map: &DatabaseMap) -> Result<()> {
-    let front = map.front();
-    let named = front.routes.iter().map(|route| &route.to).chain(&front.default);
-    for contract in named.filter_map(|name| map.database(name)) {
-        let instance = map.instances().get(contract.placement.instance());
-        if instance.is_some_and(|instance| instance.url.scheme() == Scheme::Cluster) {
-            let what = "it is on a cluster, which the front does not serve: route to a database on a single server \
-                        or behind Sentinel";
-            return Err(failed(what.to_owned()).in_database(&contract.name));
-        }
-    }
-    Ok(())
-}
-
 async fn config_of(setup: Setup, servers: &[(String, RedisConfig)]) -> Result<Arc<Config>> {
     let Setup { map, router, passwords, observes, listen: _, sockets: _ } = setup;
-    check_servers(&map)?;
     let names: Vec<String> = servers.iter().map(|(name, _)| name.clone()).collect();
     let Some(home) = router.view(&crate::route::Program::default()).map(|view| view.home()) else {
         return Err(failed("the map has no database".to_owned()));
@@ -351,13 +349,14 @@ impl FrontHandle {
         }
         figures.clients = self.shared.clients.load(Ordering::Relaxed) as u64;
         let servers = self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut away = self.shared.away.names();
         figures.servers = servers
             .iter()
-            .map(|(name, _)| ServerFigures {
-                name: name.clone(),
-                is_away: self.shared.away.has(name),
-            })
+            .map(|(name, _)| ServerFigures { name: name.clone(), is_away: away.remove(name) })
             .collect();
+        // Nodes of clusters.
+        let nodes = away.into_iter().map(|name| ServerFigures { name, is_away: true });
+        figures.servers.extend(nodes);
         figures.programs = self.shared.programs.figures();
         figures.observed = config.observer.as_ref().map(crate::observer::Observer::observed);
         figures

@@ -34,6 +34,12 @@ pub use server::served_time::ServedTime;
 #[doc(hidden)]
 pub use server::{Connection, Server, answer_error, read_answer};
 #[doc(hidden)]
+pub use wire::cluster_slots::{SlotRange, read_slots};
+#[doc(hidden)]
+pub use wire::key_slot::{SLOTS, key_slot};
+#[doc(hidden)]
+pub use wire::redirection::Redirection;
+#[doc(hidden)]
 pub use wire::stream::ServerStream;
 
 /// Compiles the README's example, and runs the parts that need no server.

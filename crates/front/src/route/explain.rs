@@ -5,7 +5,7 @@ use super::explanation::{Explanation, Passed, Placed, Taken, Why};
 use super::router::Router;
 use super::rule::{Misfit, Rule};
 use super::shown::Shown;
-use super::target::{DatabaseId, Target};
+use super::target::Target;
 
 impl Router {
     /// Where a key of a program lives, and why.
@@ -21,7 +21,7 @@ impl Router {
             user: Shown(program.user.as_bytes()).to_string(),
             client: Shown(program.client).to_string(),
             select: program.select,
-            place: target.and_then(|target| self.placed(target.database)),
+            place: target.and_then(|target| self.placed(target.of_key(key))),
             by,
             before,
         }
@@ -71,8 +71,8 @@ impl Router {
         }
     }
 
-    fn placed(&self, id: DatabaseId) -> Option<Placed> {
-        let contract = self.databases.get(id.position())?;
+    fn placed(&self, target: Target) -> Option<Placed> {
+        let contract = self.databases.get(target.database.position())?;
         let previous = contract.previous.as_ref();
         let millis = |ttl: std::time::Duration| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         Some(Placed {
@@ -83,6 +83,7 @@ impl Router {
             kind: contract.kind.to_string(),
             default_ttl_ms: contract.default_ttl.map(millis),
             previous_index: previous.map(|previous| previous.placement.index()),
+            slot: target.slot,
         })
     }
 }

@@ -46,6 +46,9 @@ pub struct Placed {
     pub default_ttl_ms: Option<u64>,
     /// The index that its keys come from, while they move.
     pub previous_index: Option<u32>,
+    /// The key's slot, on a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u16>,
 }
 
 /// What takes a key.
@@ -191,6 +194,9 @@ impl Display for Placed {
         write!(f, "{database}: index {index} of {instance}, {kind}")?;
         if !prefix.is_empty() {
             write!(f, ", prefix {prefix}")?;
+        }
+        if let Some(slot) = self.slot {
+            write!(f, ", slot {slot}")?;
         }
         if let Some(millis) = self.default_ttl_ms {
             write!(f, ", default TTL {}", Span(Duration::from_millis(millis)))?;

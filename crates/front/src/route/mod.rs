@@ -19,5 +19,6 @@ mod view;
 pub use clients::Program;
 pub use explanation::{Explanation, Passed, Placed, Taken, Why};
 pub use router::Router;
-pub use target::{DatabaseId, RouteId, Target};
+pub(crate) use router::is_clustered;
+pub use target::{ANY_SLOT, DatabaseId, RouteId, Target};
 pub use view::View;

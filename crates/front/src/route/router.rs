@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use compartment_core::{
     Contract, DatabaseMap, Error, ErrorKind, FrontContract, FrontRoute, KeyPattern, KeyRule,
-    Placement, Result,
+    Placement, Result, Scheme,
 };
 
 use super::clients::Program;
 use super::fitting::Fitting;
 use super::rule::{Keys, Rule};
 use super::table::Table;
-use super::target::{DatabaseId, RouteId, Target};
+use super::target::{ANY_SLOT, DatabaseId, RouteId, Target};
 use super::view::{Terms, View};
 
 /// The name under which keys are counted that no route takes.
@@ -46,12 +46,12 @@ impl Router {
     pub fn new(map: &DatabaseMap, programs: &dyn Fn(&str) -> Option<Vec<String>>) -> Result<Self> {
         let front = map.front();
         let databases = map.databases().to_vec();
-        let ids = Ids::new(&databases);
+        let ids = Ids::new(&databases, map);
         let mut names: Vec<String> = Vec::new();
         let mut terms = Vec::new();
         let mut rules = Vec::new();
         for route in &front.routes {
-            let target = Target { database: ids.of(&route.to)?, route: number(names.len())? };
+            let target = ids.target(ids.of(&route.to)?, number(names.len())?);
             rules.push(rule(route, target, &ids, programs)?);
             names.push(route.name.clone());
             let contract = route.contract.unwrap_or(front.contract);
@@ -60,7 +60,7 @@ impl Router {
         let mut templates = Vec::new();
         for (name, one) in by_detail(map) {
             let database = ids.of(&one.database)?;
-            let target = Target { database, route: number(names.len())? };
+            let target = ids.target(database, number(names.len())?);
             let prefix = ids.prefix(database);
             templates.push((KeyPattern::of_template(prefix, &one.template)?, target));
             names.push(format!("keys.{name}"));
@@ -68,7 +68,7 @@ impl Router {
         }
         let route = number(names.len())?;
         let default = front.default.as_deref().map(|name| ids.of(name)).transpose()?;
-        let default = default.map(|database| Target { database, route });
+        let default = default.map(|database| ids.target(database, route));
         names.push(DEFAULT.to_owned());
         terms.extend(default.map(|target| ids.terms(target.database, front.contract, None)));
         if rules.is_empty() && templates.is_empty() && default.is_none() {
@@ -204,6 +204,12 @@ impl Router {
     }
 }
 
+/// Whether a database is on a cluster.
+pub(crate) fn is_clustered(map: &DatabaseMap, contract: &Contract) -> bool {
+    let instance = map.instances().get(contract.placement.instance());
+    instance.is_some_and(|instance| instance.url.scheme() == Scheme::Cluster)
+}
+
 /// The rules of `[keys]`: those whose templates say most about a key first, as `analyze` asks them.
 fn by_detail(map: &DatabaseMap) -> Vec<(&String, &KeyRule)> {
     let given = |rule: &KeyRule| rule.template.glob().bytes().filter(|byte| *byte != b'*').count();
@@ -268,11 +274,19 @@ fn rule(
 /// The numbers of databases by name.
 struct Ids<'a> {
     databases: &'a [Contract],
+    map: &'a DatabaseMap,
 }
 
 impl<'a> Ids<'a> {
-    fn new(databases: &'a [Contract]) -> Self {
-        Self { databases }
+    fn new(databases: &'a [Contract], map: &'a DatabaseMap) -> Self {
+        Self { databases, map }
+    }
+
+    /// A target before a key gives it its slot.
+    fn target(&self, database: DatabaseId, route: RouteId) -> Target {
+        let contract = self.databases.get(database.position());
+        let is_clustered = contract.is_some_and(|contract| is_clustered(self.map, contract));
+        Target { database, route, slot: is_clustered.then_some(ANY_SLOT) }
     }
 
     /// The map was checked, so that a name without a database is a fault of the caller's map.

@@ -15,6 +15,28 @@ pub struct Target {
     pub database: DatabaseId,
     /// The route.
     pub route: RouteId,
+    /// On a cluster: the slot of the key, or [`ANY_SLOT`] without a key. `None` for a database on one server.
+    pub slot: Option<u16>,
+}
+
+/// Stands for a slot where any node of the cluster will do.
+pub const ANY_SLOT: u16 = compartment_redis::SLOTS;
+
+impl Target {
+    /// The target of a key: on a cluster the slot is the key's.
+    #[must_use]
+    pub fn of_key(self, key: &[u8]) -> Self {
+        match self.slot {
+            None => self,
+            Some(_) => Self { slot: Some(compartment_redis::key_slot(key)), ..self },
+        }
+    }
+
+    /// Whether keys of both are in one place: in one database, and on a cluster in one slot.
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.database == other.database && self.slot == other.slot
+    }
 }
 
 impl DatabaseId {

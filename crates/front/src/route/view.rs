@@ -41,7 +41,8 @@ impl View {
     /// Where a key lives. `None` if no route takes it and there is no default: then requests for it are refused.
     #[must_use]
     pub fn route(&self, key: &[u8]) -> Option<Target> {
-        self.table.find(key).map(|(_, target)| *target).or(self.rest)
+        let target = self.table.find(key).map(|(_, target)| *target).or(self.rest)?;
+        Some(target.of_key(key))
     }
 
     /// Every database that a key of this view can be in, in the order of the map; a scan walks them. Databases that
@@ -51,10 +52,10 @@ impl View {
         &self.databases
     }
 
-    /// The target of all keys, if there is one for all.
+    /// The target of all keys, if there is one for all. On a cluster each key has a slot.
     #[must_use]
     pub fn only(&self) -> Option<Target> {
-        if self.table.is_empty() { self.rest } else { None }
+        self.rest.filter(|rest| rest.slot.is_none() && self.table.is_empty())
     }
 
     /// The database of commands without keys: that of the keys that no pattern takes, or of the first route.
@@ -92,18 +93,19 @@ impl View {
     }
 
     /// The target of keys that scripts use together: if each of them goes to the same route by its `together`.
-    /// `None` for no keys.
+    /// `None` for no keys. On a cluster the slot is that of the first key.
     #[must_use]
     pub fn together(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Option<Target> {
-        let mut all: Option<Target> = None;
+        let mut all: Option<(Target, Target)> = None;
         for key in keys {
             let (_, target) = self.table.find(key).filter(|(at, _)| *at < self.together)?;
-            if all.is_some_and(|all| all != *target) {
-                return None;
+            match all {
+                Some((known, _)) if known != *target => return None,
+                Some(_) => {}
+                None => all = Some((*target, target.of_key(key))),
             }
-            all = Some(*target);
         }
-        all
+        all.map(|(_, of_key)| of_key)
     }
 
     /// The databases that `FLUSHDB` empties; none means that it is refused.

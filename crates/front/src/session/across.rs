@@ -82,8 +82,9 @@ impl Session {
         let arguments = request.arguments();
         let Some(&target) = targets.first() else { return Err(Failed::Gone) };
         let home = self.config.placed(target.database);
-        let is_elsewhere =
-            targets.iter().any(|other| self.config.placed(other.database).server != home.server);
+        let is_elsewhere = targets.iter().any(|other| {
+            other.slot.is_some() || self.config.placed(other.database).server != home.server
+        });
         if is_elsewhere || command.kind != crate::commands::Kind::Across {
             return Err(self.apart(command, &arguments, targets));
         }
@@ -145,15 +146,16 @@ impl Session {
     ) -> Failed {
         let key =
             |at: usize| self.keys.get(at).map_or(&b""[..], |key| arguments.get(key.at as usize));
-        let other = targets
-            .iter()
-            .position(|target| Some(target.database) != targets.first().map(|t| t.database));
-        let (first, second) = (key(0), key(other.unwrap_or_default()));
+        let is_elsewhere =
+            |target: &Target| Some(target.database) != targets.first().map(|first| first.database);
+        let Some(other) = targets.iter().position(is_elsewhere) else {
+            return self.in_several_slots(command, arguments, targets);
+        };
+        let (first, second) = (key(0), key(other));
         let name = |at: usize| {
             targets.get(at).map_or("", |target| self.config.placed(target.database).name.as_str())
         };
         let shared: usize = first.iter().zip(second).take_while(|(a, b)| a == b).count();
-        let other = other.unwrap_or_default();
         // A pattern that takes every key would be no help.
         let pattern = match first[..shared].escape_ascii().to_string() {
             shared if shared.is_empty() => "…".to_owned(),
@@ -167,6 +169,31 @@ impl Session {
             name(0),
             second.escape_ascii(),
             name(other),
+        ))
+    }
+
+    /// Refuses a command whose keys are in several slots of one database.
+    fn in_several_slots(
+        &self,
+        command: &Command,
+        arguments: &Arguments<'_>,
+        targets: &[Target],
+    ) -> Failed {
+        let other = targets.iter().position(|target| Some(target) != targets.first());
+        let shown = |at: usize| {
+            let key = self.keys.get(at).map_or(&b""[..], |key| arguments.get(key.at as usize));
+            let target = targets.get(at).copied();
+            let slot = target.and_then(|target| target.slot).unwrap_or_default();
+            let node = target.map(|target| self.server_of(target)).unwrap_or_default();
+            let node = self.front.servers().address(node);
+            format!("\"{}\" is in slot {slot} at {node}", key.escape_ascii())
+        };
+        let command = command.name.replace('|', " ").to_uppercase();
+        Failed::Error(format!(
+            "CROSSSLOT the keys of {command} are in several slots of the cluster: {}, {}; names with the same part in \
+             braces, such as {{tag}}:a and {{tag}}:b, are in one",
+            shown(0),
+            shown(other.unwrap_or_default()),
         ))
     }
 

@@ -10,7 +10,8 @@ use super::slow::nowhere;
 use super::state::Session;
 use crate::commands::Command;
 use crate::resp::request::Request;
-use crate::upstream::To;
+use crate::route::Target;
+use crate::upstream::{To, asked};
 
 impl Session {
     /// Waits at the server, on a connection that nobody else waits behind. If the program goes away, so does the
@@ -32,6 +33,9 @@ impl Session {
         };
         let keys: Vec<&[u8]> = self.keys.iter().map(|key| arguments.get(key.at as usize)).collect();
         self.bring_now(&keys, &vec![target; keys.len()]).await?;
+        if target.slot.is_some() {
+            return self.block_at_node(command, target, request).await;
+        }
         let placed = self.config.placed(target.database);
         let (server, index) = (placed.server, placed.index);
         let line = self.take_own(server, index).await?;
@@ -54,6 +58,45 @@ impl Session {
         Ok(())
     }
 
+    /// Waits at the node of a slot; where the slot goes elsewhere meanwhile, it waits there.
+    async fn block_at_node(
+        &mut self,
+        command: &Command,
+        target: Target,
+        request: &Request,
+    ) -> Result<(), Failed> {
+        let arguments = request.arguments();
+        let frames = self.frames(command, target, &arguments, request.frame());
+        self.settle().await?;
+        let mut at = self.followed(target);
+        let reply = loop {
+            let line = self.take_own(at.server, self.index_of(target)).await?;
+            Self::announce(&at, &line);
+            let (gather, ask) = asked();
+            line.send(request.frame(), To::Gather { gather, part: 0 }, None);
+            for frame in &frames.after {
+                line.send(&frame.bytes, To::Gather { gather: Rc::new(Swallow), part: 0 }, None);
+            }
+            self.gives_up = true;
+            let waited = self.wait(ask).await;
+            self.gives_up = false;
+            let Ok(reply) = waited else {
+                self.drop_own();
+                self.outbox.end(End::AtOnce);
+                return Err(Failed::Gone);
+            };
+            let reply = reply?;
+            if !self.follow(&mut at, &reply).await? {
+                break reply;
+            }
+            at.waits_anew();
+            self.release_own();
+        };
+        self.note_reply(command, target, request.frame(), &reply);
+        self.outbox.answer(&reply);
+        Ok(())
+    }
+
     /// Waits until replicas have the writes so far. A server counts from the last command of the connection, so one
     /// comes before.
     pub(super) async fn wait_for_replicas(
@@ -62,7 +105,10 @@ impl Session {
         request: &Request,
     ) -> Result<(), Failed> {
         self.settle().await?;
-        let server = self.config.placed(self.view.home()).server;
+        // Of a cluster the node that has the last write.
+        let last = self.last_write.as_ref().and_then(|(line, _)| line.node());
+        let home = self.home();
+        let server = last.filter(|_| home.slot.is_some()).unwrap_or_else(|| self.server_of(home));
         let index = self.home_index();
         let line = self.take_own(server, index).await?;
         self.ask_on(&line, &[b"PING"]).await?;

@@ -77,7 +77,7 @@ impl Session {
                 Err(Failed::Error(super::slow::refusal(command)))
             }
             Client::Tracking if self.has_several_servers() => Err(Failed::Error(
-                "ERR CLIENT TRACKING needs all databases of the program on one server".to_owned(),
+                "ERR CLIENT TRACKING needs all databases of the program on one server, which is no cluster".to_owned(),
             )),
             // The server knows the program by its own connection from now on.
             _ => {
@@ -106,8 +106,7 @@ impl Session {
         if is_known {
             return Ok(());
         }
-        let home = self.config.placed(self.view.home());
-        let (server, index) = (home.server, home.index);
+        let (server, index) = (self.server_of(self.home()), self.home_index());
         let line = self.take_own(server, index).await?;
         if let Some(own) = &mut self.own {
             own.holds.keeps_state = true;

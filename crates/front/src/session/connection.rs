@@ -99,7 +99,7 @@ impl Session {
     }
 
     fn home_server(&self) -> usize {
-        self.config.placed(self.view.home()).server
+        self.server_of(self.home())
     }
 
     pub(super) fn home_index(&self) -> u32 {
@@ -226,6 +226,7 @@ impl Session {
         }
         self.who.resp = resp;
         self.lanes.clear();
+        self.nodes.forget();
         let id = i64::try_from(self.who.id).unwrap_or(i64::MAX);
         self.outbox.answer(&as_one_server(&reply, resp, id));
         Ok(())

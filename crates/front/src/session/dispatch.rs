@@ -15,9 +15,9 @@ use crate::upstream::{Line, LineKey};
 pub(super) const NO_ROUTE: RouteId = RouteId::new(u16::MAX);
 
 /// Bytes of requests that a server has not taken, before a program's next one waits for its last one.
-const UNSENT: usize = 4 << 20;
+pub(super) const UNSENT: usize = 4 << 20;
 
-fn writes(command: &Command) -> bool {
+pub(super) fn writes(command: &Command) -> bool {
     command.writes() || command.kind == Kind::Publish
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Next {
 impl Session {
     /// Sends a request on its short way, if it has one.
     pub(super) fn dispatch(&mut self, frame: &[u8], arguments: &Arguments<'_>) -> Next {
-        if self.own.is_some() || self.who.must_log_in {
+        if self.own.is_some() || self.transaction.is_some() || self.who.must_log_in {
             return Next::Slow;
         }
         let config = self.config.clone();
@@ -53,7 +53,8 @@ impl Session {
                     _ => return Next::Slow,
                 }
             }
-            Kind::Server | Kind::Publish | Kind::Channels => Some(self.home()),
+            Kind::Publish => Some(self.published(command, arguments)),
+            Kind::Server | Kind::Channels => Some(self.home()),
             _ => return Next::Slow,
         };
         let Some(target) = target else { return Next::Slow };
@@ -75,7 +76,15 @@ impl Session {
 
     /// The place of requests without keys.
     pub(super) fn home(&self) -> Target {
-        Target { database: self.view.home(), route: NO_ROUTE }
+        self.whole(self.view.home())
+    }
+
+    /// The place of a message. On a cluster a channel of a shard is where its slot is.
+    pub(super) fn published(&self, command: &Command, arguments: &Arguments<'_>) -> Target {
+        match &*command.name {
+            "spublish" => self.home().of_key(arguments.get(1)),
+            _ => self.home(),
+        }
     }
 
     /// Sends a request to its place as it is.
@@ -86,6 +95,9 @@ impl Session {
         arguments: &Arguments<'_>,
         frame: &[u8],
     ) -> Next {
+        if target.slot.is_some() {
+            return self.pass_to_node(command, target, arguments, frame);
+        }
         let is_script = command.kind == Kind::Script;
         let lane = self.lane(target, is_script);
         let writes = writes(command) || is_script;
@@ -120,7 +132,7 @@ impl Session {
     }
 
     /// The number of a request that went another way and is not answered.
-    fn waits_for(&self, last: &Option<(Rc<Line>, u64)>, lane: &Rc<Line>) -> Option<u64> {
+    pub(super) fn waits_for(&self, last: &Option<(Rc<Line>, u64)>, lane: &Rc<Line>) -> Option<u64> {
         let (line, number) = last.as_ref()?;
         (!Rc::ptr_eq(line, lane) && !self.outbox.has_answered(*number)).then_some(*number)
     }
@@ -138,6 +150,9 @@ impl Session {
 
     /// The shared connection to a database.
     pub(super) fn lane(&mut self, target: Target, is_for_scripts: bool) -> Rc<Line> {
+        if target.slot.is_some() {
+            return self.node_lane(target, is_for_scripts);
+        }
         let at = target.database.position() * 2 + usize::from(is_for_scripts);
         if let Some(Some(lane)) = self.lanes.get(at)
             && lane.is_usable()

@@ -2,14 +2,12 @@
 
 use bytes::Bytes;
 
-use super::dispatch::NO_ROUTE;
 use super::failed::Failed;
 use super::joint::{Joint, Part};
-use super::slow::refusal;
+use super::slow::{refusal, whole_cluster};
 use super::state::Session;
 use crate::commands::{Command, Flush};
 use crate::resp::request::Request;
-use crate::route::Target;
 
 impl Session {
     pub(super) async fn flush(
@@ -45,11 +43,12 @@ impl Session {
         let mut servers: Vec<usize> = Vec::new();
         let mut parts: Vec<Part> = Vec::new();
         for database in self.view.databases() {
-            let server = self.config.placed(*database).server;
-            if !servers.contains(&server) {
-                servers.push(server);
-                let target = Target { database: *database, route: NO_ROUTE };
-                parts.push(Part::plain(target, Bytes::copy_from_slice(request.frame())));
+            for target in self.each_of(*database) {
+                let server = self.server_of(target);
+                if !servers.contains(&server) {
+                    servers.push(server);
+                    parts.push(Part::plain(target, Bytes::copy_from_slice(request.frame())));
+                }
             }
         }
         if let [part] = &parts[..] {
@@ -76,6 +75,9 @@ impl Session {
         let (parts, joint) = self.flush_parts(request)?;
         for part in &parts {
             let placed = self.config.placed(part.target.database);
+            if placed.is_clustered {
+                return Err(whole_cluster("FLUSHDB", &placed.name));
+            }
             if let Some(previous) = &placed.previous {
                 return Err(Failed::Error(format!(
                     "ERR FLUSHDB cannot be in a transaction while keys of \"{}\" move from index {}: send it alone",
@@ -112,7 +114,8 @@ impl Session {
                     placed.name
                 )));
             }
-            parts.push(Part::plain(Target { database: *database, route: NO_ROUTE }, frame.clone()));
+            let targets = self.each_of(*database).into_iter();
+            parts.extend(targets.map(|target| Part::plain(target, frame.clone())));
         }
         let joint = Joint::Status(parts.len());
         Ok((parts, joint))

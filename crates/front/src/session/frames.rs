@@ -61,6 +61,11 @@ impl Steps {
     /// Adds a command; its position among the replies.
     pub(super) fn add(&mut self, index: u32, command: &[u8]) -> usize {
         self.select(index);
+        self.add_here(command)
+    }
+
+    /// Adds a command at whatever index there is; its position among the replies.
+    pub(super) fn add_here(&mut self, command: &[u8]) -> usize {
         self.bytes.extend_from_slice(command);
         self.count += 1;
         self.count - 1

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::queued::Transaction;
 use crate::upstream::Line;
 
 /// Why a program has a connection of its own. Without any, it is given back.
@@ -22,5 +21,4 @@ pub(super) struct Own {
     pub(super) server: usize,
     pub(super) index: u32,
     pub(super) holds: Holds,
-    pub(super) transaction: Option<Transaction>,
 }

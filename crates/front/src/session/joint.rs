@@ -7,7 +7,7 @@ use crate::resp::scanner::elements;
 use crate::resp::{whole_number, write};
 use crate::route::Target;
 
-/// A part of a request: of one database.
+/// A part of a request: of one database, and on a cluster of one slot.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) target: Target,
@@ -23,11 +23,11 @@ impl Part {
     }
 }
 
-/// Each database once, in the order in which they come first, with the places of its targets.
+/// Each database once, on a cluster each slot of it, in the order in which they come first, with the places of its targets.
 pub(super) fn grouped(targets: &[Target]) -> Vec<(Target, Vec<usize>)> {
     let mut groups: Vec<(Target, Vec<usize>)> = Vec::new();
     for (at, target) in targets.iter().enumerate() {
-        match groups.iter_mut().find(|(known, _)| known.database == target.database) {
+        match groups.iter_mut().find(|(known, _)| known.is_beside(target)) {
             Some((_, places)) => places.push(at),
             None => groups.push((*target, vec![at])),
         }

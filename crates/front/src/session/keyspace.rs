@@ -2,10 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::dispatch::NO_ROUTE;
 use super::failed::Failed;
 use super::joint::{Joint, Part};
 use super::queued::Step;
+use super::slow::whole_cluster;
 use super::state::Session;
 use crate::commands::{Command, Keyspace};
 use crate::resp::request::Request;
@@ -30,7 +30,7 @@ impl Session {
                 (known.server, known.index) == (placed.server, placed.index)
             });
             if !is_known {
-                spaces.push(Target { database, route: NO_ROUTE });
+                spaces.extend(self.each_of(database));
             }
         }
         spaces
@@ -43,6 +43,9 @@ impl Session {
         request: &Request,
     ) -> Result<(), Failed> {
         let spaces = self.spaces();
+        if spaces.is_empty() {
+            return Err(no_node());
+        }
         if what == Keyspace::Info {
             return self.info(command, request, &spaces).await;
         }
@@ -67,6 +70,10 @@ impl Session {
         request: &Request,
     ) -> Result<(), Failed> {
         let spaces = self.spaces();
+        if let Some(space) = spaces.iter().find(|space| space.slot.is_some()) {
+            let name = &self.config.placed(space.database).name;
+            return Err(whole_cluster("a command about all keys", name));
+        }
         match (what, &spaces[..]) {
             (Keyspace::Keys | Keyspace::DbSize, [_, _, ..]) => {
                 let (parts, joint) = everywhere(what, request, &spaces);
@@ -161,7 +168,7 @@ impl Session {
     /// Asks a server about itself: on the program's own connection, where it has one, since a shared one may be held up
     /// by what others wait for.
     async fn ask_server(&mut self, target: Target, words: &[&[u8]]) -> Result<Bytes, Failed> {
-        let server = self.config.placed(target.database).server;
+        let server = self.server_of(target);
         let own = self.own.as_ref().filter(|own| own.server == server);
         match own.map(|own| std::rc::Rc::clone(&own.line)) {
             Some(line) => self.ask_on(&line, words).await,
@@ -190,15 +197,20 @@ impl Session {
             return Ok(());
         };
         let text = String::from_utf8_lossy(&text).into_owned();
-        if !text.contains("# Keyspace") {
+        // Behind the front there is one server, whatever it is.
+        let text = text
+            .replacen("redis_mode:cluster", "redis_mode:standalone", 1)
+            .replacen("server_mode:cluster", "server_mode:standalone", 1)
+            .replacen("cluster_enabled:1", "cluster_enabled:0", 1);
+        let is_clustered = home.slot.is_some();
+        if !is_clustered && !text.contains("# Keyspace") {
             self.outbox.answer(&reply);
             return Ok(());
         }
         let mut total = Keys::default();
         let mut seen: Vec<(usize, String)> = Vec::new();
         for space in spaces {
-            let placed = self.config.placed(space.database);
-            let (server, index) = (placed.server, placed.index);
+            let (server, index) = (self.server_of(*space), self.index_of(*space));
             let known =
                 seen.iter().find(|(known, _)| *known == server).map(|(_, text)| text.clone());
             let text = match known {
@@ -233,12 +245,15 @@ impl Session {
         target: Target,
         words: &[&[u8]],
     ) -> Result<Bytes, Failed> {
-        let placed = self.config.placed(target.database);
-        let key = self.key(placed.server, placed.index);
+        let key = self.key(self.server_of(target), self.index_of(target));
         let servers = self.front.servers();
         let ask = servers.ask(&key, words);
         Ok(self.wait(ask).await??)
     }
+}
+
+fn no_node() -> Failed {
+    Failed::Error("CLUSTERDOWN no node of the cluster can be reached".to_owned())
 }
 
 /// A request in every database.

@@ -42,6 +42,10 @@ impl Session {
         self.parser = parser;
         let Some((command, target, key)) = found else { return Ok(false) };
         let database = config.placed(target.database);
+        if database.is_clustered || self.transaction.is_some() {
+            // Its slot may have gone elsewhere: it has to be there to be sent again.
+            return Ok(false);
+        }
         if self.own.is_some() || self.who.must_log_in || database.previous.is_some() {
             return Ok(false);
         }

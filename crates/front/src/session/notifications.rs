@@ -48,6 +48,19 @@ impl<'a> Channel<'a> {
     }
 }
 
+/// Whether a message is a notification of a key.
+pub(super) fn is_notification(message: &[u8]) -> bool {
+    let Ok(Some((Tree::Array(parts) | Tree::Push(parts), _))) = Tree::parse(message) else {
+        return false;
+    };
+    let channel = match parts.first().and_then(Tree::text) {
+        Some(b"message") => parts.get(1),
+        Some(b"pmessage") => parts.get(2),
+        _ => None,
+    };
+    channel.and_then(Tree::text).and_then(Channel::read).is_some()
+}
+
 /// Whether a channel or a pattern can be of notifications.
 pub(super) fn may_notify(name: &[u8]) -> bool {
     name.starts_with(b"__key") || name.iter().take(5).any(|byte| matches!(byte, b'*' | b'?' | b'['))

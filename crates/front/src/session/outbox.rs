@@ -162,6 +162,12 @@ impl Outbox {
         self.inner.borrow().slots.len()
     }
 
+    /// The number of the last request whose reply is not whole, or waits for others'.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        let inner = self.inner.borrow();
+        (!inner.slots.is_empty()).then(|| inner.first + inner.slots.len() as u64 - 1)
+    }
+
     /// Whether the reply to the request of this number is whole, and those before it.
     pub(crate) fn has_answered(&self, number: u64) -> bool {
         self.inner.borrow().first > number

@@ -15,22 +15,17 @@ impl Session {
     pub(super) async fn take_own(&mut self, server: usize, index: u32) -> Result<Rc<Line>, Failed> {
         if let Some(own) = self.own.as_ref().filter(|own| own.line.is_closed()) {
             // What the server kept for the program is gone with it.
-            if own.holds != Holds::default() || own.transaction.is_some() {
+            if own.holds != Holds::default() || self.transaction.is_some() {
                 return Err(Failed::Gone);
             }
             self.own = None;
         }
+        self.set_aside(server);
         let Some(own) = &self.own else {
             // Writes on shared connections take effect first.
             self.settle().await?;
             let line = self.front.servers().own(&self.key(server, index));
-            let own = Own {
-                line: Rc::clone(&line),
-                server,
-                index,
-                holds: Holds::default(),
-                transaction: None,
-            };
+            let own = Own { line: Rc::clone(&line), server, index, holds: Holds::default() };
             self.own = Some(own);
             return Ok(line);
         };
@@ -43,7 +38,7 @@ impl Session {
             )));
         }
         let line = Rc::clone(&own.line);
-        if own.index == index || own.transaction.is_some() {
+        if own.index == index || self.transaction.is_some() {
             return Ok(line);
         }
         let reply = self.ask_on(&line, &[b"SELECT", index.to_string().as_bytes()]).await?;
@@ -54,6 +49,18 @@ impl Session {
             own.index = index;
         }
         Ok(line)
+    }
+
+    /// On a cluster a connection that only says who the program is makes way for one to another node, until that is
+    /// given back.
+    fn set_aside(&mut self, server: usize) {
+        let only = Holds { keeps_state: true, ..Holds::default() };
+        let makes_way = self.own.as_ref().is_some_and(|own| {
+            own.server != server && own.line.node().is_some() && own.holds == only
+        });
+        if makes_way && self.aside.is_none() {
+            self.aside = self.own.take();
+        }
     }
 
     /// The connection that the program has for itself.
@@ -92,18 +99,23 @@ impl Session {
 
     /// Gives the connection back if nothing holds it.
     pub(super) fn release_own(&mut self) {
-        let is_free = self.own.as_ref().is_some_and(|own| {
-            own.holds == Holds::default() && own.transaction.is_none() && own.line.is_quiet()
-        });
+        let is_free = self
+            .own
+            .as_ref()
+            .is_some_and(|own| own.holds == Holds::default() && own.line.is_quiet());
+        let is_free = is_free && self.transaction.is_none();
         if is_free && let Some(own) = self.own.take() {
             let key = self.key(own.server, own.index);
             self.front.servers().give_back(&key, own.line);
+            self.own = self.aside.take();
         }
     }
 
     /// Closes the connection, and with it all state that the server keeps for the program.
     pub(super) fn drop_own(&mut self) {
-        if let Some(own) = self.own.take() {
+        self.transaction = None;
+        self.close_ears();
+        for own in self.own.take().into_iter().chain(self.aside.take()) {
             own.line.close();
         }
     }

@@ -10,7 +10,7 @@ use crate::route::Target;
 pub(super) enum Places {
     /// It has none.
     NoKeys,
-    /// In one database.
+    /// In one database, and on a cluster in one slot.
     One(Target),
     /// In several: each key's, in the order of the session's `keys`.
     Several(Vec<Target>),
@@ -64,7 +64,7 @@ impl Session {
             return Places::Refused(error);
         }
         let is_same = |key: &crate::commands::KeyAt| {
-            self.view.route(name(key.at)).is_some_and(|other| other.database == target.database)
+            self.view.route(name(key.at)).is_some_and(|other| other.is_beside(&target))
         };
         if others.iter().all(is_same) {
             return Places::One(target);

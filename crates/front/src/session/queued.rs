@@ -3,12 +3,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
+use super::frames::Steps;
 use super::joint::Joint;
 use super::outbox::Outbox;
 use crate::resp::scanner::elements;
 use crate::resp::write;
+use crate::route::Target;
 use crate::upstream::{Gather, Lost};
 
 /// A transaction that has begun and is not executed.
@@ -22,6 +24,54 @@ pub(super) struct Transaction {
     pub(super) select_before: Option<u32>,
     /// Whether a command was refused by the front, so that none is executed.
     pub(super) is_refused: bool,
+    /// Its commands, where no server has them yet: of a program with a database on a cluster.
+    pub(super) held: Option<Held>,
+}
+
+/// A transaction that is sent as a whole, since its first key says where, and a slot may go elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    commands: Vec<HeldCommand>,
+    /// Bytes of the commands.
+    pub(super) length: usize,
+    /// The place of its first key.
+    pub(super) place: Option<Target>,
+}
+
+#[derive(Debug)]
+struct HeldCommand {
+    /// Where it is executed; `None`: wherever the transaction is.
+    index: Option<u32>,
+    /// Empty for a SELECT of the program, which stays where the transaction is.
+    frame: Bytes,
+    step: Step,
+}
+
+impl Held {
+    /// Adds a command, or a SELECT of the program.
+    pub(super) fn add(&mut self, index: Option<u32>, frame: &[u8], step: Step) {
+        self.length += frame.len();
+        self.commands.push(HeldCommand { index, frame: Bytes::copy_from_slice(frame), step });
+    }
+
+    /// The commands from an index on, with SELECTs between them, what each is for, and the index at the end.
+    pub(super) fn whole(&self, begins: u32) -> (Steps, Vec<Step>, u32) {
+        let (mut commands, mut steps, mut at) = (Steps::at(begins), Vec::new(), begins);
+        for command in &self.commands {
+            if let Some(index) = command.index.filter(|index| *index != at) {
+                commands.select(index);
+                steps.push(Step::Hidden);
+                at = index;
+            }
+            if command.frame.is_empty() {
+                commands.add_here(&write::frame(&[b"SELECT", at.to_string().as_bytes()]));
+            } else {
+                commands.add_here(&command.frame);
+            }
+            steps.push(command.step.clone());
+        }
+        (commands, steps, at)
+    }
 }
 
 /// What a queued command of the server is for.
@@ -80,7 +130,7 @@ impl Gather for Executing {
 }
 
 /// The reply to EXEC as the program expects it: without the replies to what the front queued.
-fn shown(steps: &[Step], elements: &[&[u8]]) -> BytesMut {
+pub(super) fn shown(steps: &[Step], elements: &[&[u8]]) -> BytesMut {
     let count = steps.iter().filter(|step| matches!(step, Step::Shown | Step::Parts(_))).count();
     let mut reply = BytesMut::new();
     write::array(count, &mut reply);

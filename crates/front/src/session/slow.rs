@@ -25,6 +25,9 @@ impl Session {
     }
 
     async fn steps(&mut self, request: &Request) -> Result<(), Failed> {
+        if self.has_cluster() {
+            self.know_slots().await?;
+        }
         let config = self.config.clone();
         let arguments = request.arguments();
         let command = config.table.find(&arguments);
@@ -33,13 +36,20 @@ impl Session {
         }
         let Some(command) = command.filter(|command| command.takes(arguments.len())) else {
             // The server says what is wrong with it, and that no transaction is executed.
-            if self.own.as_ref().is_some_and(|own| own.transaction.is_some()) {
-                self.queued(None, request.frame(), Step::Shown);
-                return Ok(());
+            match &self.transaction {
+                // The server says so too late.
+                Some(transaction) if transaction.held.is_some() => {
+                    return Err(self.refused_within(&arguments));
+                }
+                Some(_) => {
+                    self.queued(None, request.frame(), Step::Shown);
+                    return Ok(());
+                }
+                None => {}
             }
             return self.pass_on(None, self.home(), request).await;
         };
-        if self.own.as_ref().is_some_and(|own| own.transaction.is_some()) {
+        if self.transaction.is_some() {
             return self.in_transaction(command, request).await;
         }
         match command.kind {
@@ -60,6 +70,10 @@ impl Session {
                 self.on_all_servers(command, request).await
             }
             Kind::Move => self.move_key(command, request).await,
+            Kind::Publish => {
+                let target = self.published(command, &arguments);
+                self.pass_on(Some(command), target, request).await
+            }
             Kind::Across if names_database(command, &arguments) => {
                 self.copy(command, request).await
             }
@@ -94,10 +108,11 @@ impl Session {
         target: Target,
         request: &Request,
     ) -> Result<(), Failed> {
-        let (server, index) = {
-            let placed = self.config.placed(target.database);
-            (placed.server, placed.index)
-        };
+        if target.slot.is_some() {
+            // What is on its way may be sent to another node: it is not overtaken.
+            self.settle().await?;
+        }
+        let (server, index) = (self.server_of(target), self.index_of(target));
         // What is wrapped into a transaction would end the program's WATCH by its EXEC.
         let is_wrapped =
             command.is_some_and(|command| !self.config.placed(target.database).is_plain(command));
@@ -108,7 +123,7 @@ impl Session {
                 self.lane(target, false)
             }
             Some(own) if own.server == server => self.take_own(server, index).await?,
-            Some(own) if own.holds.watches || own.transaction.is_some() => {
+            Some(own) if own.holds.watches && target.slot.is_none() => {
                 self.take_own(server, index).await?;
                 return Err(Failed::Gone);
             }
@@ -157,6 +172,13 @@ impl Session {
             _ => Err(Failed::Gone),
         }
     }
+}
+
+/// A command about a whole database of a cluster, within a transaction.
+pub(super) fn whole_cluster(command: &str, database: &str) -> Failed {
+    Failed::Error(format!(
+        "ERR {command} cannot be in a transaction: the database \"{database}\" is on several nodes of a cluster"
+    ))
 }
 
 pub(super) fn no_cluster() -> Failed {

@@ -9,7 +9,7 @@ use super::failed::Failed;
 use super::frames::{Around, Steps};
 use super::joint::{Joint, Part, grouped};
 use super::state::Session;
-use super::wrapped::{Done, send_transaction};
+use super::wrapped::Done;
 use crate::accounting::Book;
 use crate::commands::{Command, Split};
 use crate::resp::request::Request;
@@ -17,7 +17,7 @@ use crate::resp::scanner::elements;
 use crate::resp::{Arguments, write};
 use crate::route::Target;
 use crate::session::outbox::Outbox;
-use crate::upstream::{Gather, Lost, To};
+use crate::upstream::{Answer, Gather, Lost, To};
 
 /// Joins the replies of parts, and gives the program the one.
 #[derive(Debug)]
@@ -153,7 +153,10 @@ impl Session {
         let mut servers: Vec<usize> =
             parts.iter().map(|part| self.config.placed(part.target.database).server).collect();
         servers.dedup();
-        if let [server] = servers[..] {
+        // Of a cluster each slot may go to another node meanwhile.
+        if let [server] = servers[..]
+            && parts.iter().all(|part| part.target.slot.is_none())
+        {
             return self.execute_at_once(server, command, &parts, &joint).await;
         }
         let number = self.outbox.expect();
@@ -171,7 +174,13 @@ impl Session {
             let at = u32::try_from(at).unwrap_or(u32::MAX);
             let lane = self.lane(part.target, false);
             if part.around.is_empty() {
-                lane.send(&part.frame, To::Gather { gather, part: at }, Some(about));
+                match part.target.slot {
+                    None => lane.send(&part.frame, To::Gather { gather, part: at }, Some(about)),
+                    Some(slot) => {
+                        let (bytes, answer) = ((part.frame.clone(), 1), Answer::Gather(gather, at));
+                        self.send_kept(&lane, (part.target, slot), bytes, answer, Some(about));
+                    }
+                }
                 continue;
             }
             // What is around it is on its server too.
@@ -181,7 +190,7 @@ impl Session {
             steps.select(home);
             let (around, accounts) = (part.around.clone(), self.accounts.clone());
             let of = Within { gather, part: at, own, after, around, accounts };
-            send_transaction(&lane, &steps.bytes, steps.count, Done::Asked(Rc::new(of)));
+            self.send_steps(&lane, part.target, &steps, Done::Asked(Rc::new(of)));
         }
         self.settle().await?;
         Ok(())

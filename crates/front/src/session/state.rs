@@ -8,8 +8,10 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::held::Own;
+use super::nodes::Nodes;
 use super::notifications::Notifications;
 use super::outbox::Outbox;
+use super::queued::Transaction;
 use super::who::Who;
 use crate::accounting::Book;
 use crate::commands::KeyAt;
@@ -44,6 +46,8 @@ pub(crate) struct Session {
     pub(super) tally: Arc<ProgramTally>,
     /// The shared connections to each database that was used: for requests, then for scripts.
     pub(super) lanes: Vec<Option<Rc<Line>>>,
+    /// Those to nodes of clusters.
+    pub(super) nodes: Nodes,
     /// Where the last write went, and its number.
     pub(super) last_write: Option<(Rc<Line>, u64)>,
     /// Where the last script went, and its number.
@@ -51,8 +55,14 @@ pub(crate) struct Session {
     /// Where the last request went, and its number.
     pub(super) last: Option<(Rc<Line>, u64)>,
     pub(super) own: Option<Own>,
+    /// The one that it has again when that is given back.
+    pub(super) aside: Option<Own>,
+    /// The transaction that is open.
+    pub(super) transaction: Option<Transaction>,
     /// Who renames the channels of notifications, while there are subscriptions.
     pub(super) notifications: Option<Rc<Notifications>>,
+    /// Connections to further nodes of a cluster that tell of their keys.
+    pub(super) ears: Vec<Rc<Line>>,
     /// Whether the request that is read now is held until it is whole, however long it is.
     pub(super) holds_large: bool,
     /// Whether the program sends nothing more.
@@ -84,11 +94,15 @@ impl Session {
             view,
             tally,
             lanes: Vec::new(),
+            nodes: Nodes::default(),
+            aside: None,
+            transaction: None,
             last_write: None,
             last_script: None,
             last: None,
             own: None,
             notifications: None,
+            ears: Vec::new(),
             holds_large: false,
             is_over: false,
             gives_up: false,
@@ -113,11 +127,15 @@ impl Session {
 
     fn viewed(&mut self) {
         self.lanes.clear();
+        self.nodes.forget();
         self.outbox.set_follows_server(!self.has_several_servers());
     }
 
-    /// Whether the program's databases are on several servers.
+    /// Whether the program's databases are on several servers, or on a cluster.
     pub(super) fn has_several_servers(&self) -> bool {
+        if self.has_cluster() {
+            return true;
+        }
         let mut servers = self.view.databases().iter().map(|id| self.config.placed(*id).server);
         let first = servers.next();
         servers.any(|server| Some(server) != first)
@@ -165,7 +183,8 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.tally.took(self.outbox.taken());
         self.tally.leaves();
-        if let Some(own) = self.own.take() {
+        self.close_ears();
+        for own in self.own.take().into_iter().chain(self.aside.take()) {
             own.line.close();
         }
     }

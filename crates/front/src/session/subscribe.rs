@@ -9,16 +9,14 @@ use super::notifications::{Notifications, may_notify};
 use super::state::Session;
 use crate::commands::Command;
 use crate::resp::request::Request;
-use crate::resp::{Resp, write};
+use crate::resp::{Arguments, Resp, write};
 use crate::upstream::{Line, To, asked};
 
 impl Session {
     /// Begins or ends subscriptions.
     pub(super) async fn subscribe(&mut self, request: &Request) -> Result<(), Failed> {
         self.settle().await?;
-        let home = self.config.placed(self.view.home());
-        let (server, index) = (home.server, home.index);
-        let line = self.take_own(server, index).await?;
+        let line = self.take_for_channels(request).await?;
         if let Some(own) = &mut self.own {
             own.holds.subscribes = true;
         }
@@ -38,11 +36,13 @@ impl Session {
             line.send(frame, To::Subscriber { outbox, number }, None);
             self.ask_frame(&line, &ping).await?;
         }
+        self.listen_everywhere(request).await?;
         if let Some(own) = &mut self.own {
             own.holds.subscribes = line.has_subscriptions();
         }
         if !line.has_subscriptions() {
             self.notifications = None;
+            self.close_ears();
         }
         Ok(())
     }
@@ -51,9 +51,7 @@ impl Session {
     /// it should be.
     fn channels_of_server(&mut self, request: &Request, line: &Line) -> Option<Bytes> {
         let arguments = request.arguments();
-        let is_of_shards =
-            arguments.get(0).first().is_some_and(|byte| byte.eq_ignore_ascii_case(&b's'))
-                && !arguments.get(0).eq_ignore_ascii_case(b"subscribe");
+        let is_of_shards = is_of_shards(&arguments);
         let may_notify = (1..arguments.len()).any(|at| may_notify(arguments.get(at)));
         if is_of_shards || (self.notifications.is_none() && !may_notify) {
             return None;
@@ -91,4 +89,10 @@ impl Session {
         }
         self.on_own(command, request).await
     }
+}
+
+/// Whether it is about channels of shards.
+pub(super) fn is_of_shards(arguments: &Arguments<'_>) -> bool {
+    let name = arguments.get(0);
+    name.eq_ignore_ascii_case(b"ssubscribe") || name.eq_ignore_ascii_case(b"sunsubscribe")
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::connection::out_of_range;
 use super::failed::Failed;
 use super::places::Places;
-use super::queued::{Executing, Step, Swallow, Transaction};
+use super::queued::{Executing, Held, Step, Swallow, Transaction};
 use super::slow::{names_database, no_cluster, nowhere, refusal};
 use super::state::Session;
 use crate::commands::{self, Client, Command, Connection, Kind};
@@ -33,14 +33,22 @@ impl Session {
         use commands::Transaction as T;
         match what {
             T::Watch => self.watch(command, request).await,
+            // Where it is executed is known by its first key.
+            T::Multi if self.has_cluster() => {
+                self.settle().await?;
+                self.transaction =
+                    Some(Transaction { held: Some(Held::default()), ..Transaction::default() });
+                self.outbox.answer(b"+OK\r\n");
+                Ok(())
+            }
             T::Multi => {
                 let (server, index) = self.transaction_place();
                 let line = self.take_own(server, index).await?;
                 let reply = self.ask_frame(&line, request.frame()).await?;
                 if reply.starts_with(b"+")
-                    && let Some(own) = &mut self.own
+                    && let Some(own) = &self.own
                 {
-                    own.transaction =
+                    self.transaction =
                         Some(Transaction { index: Some(own.index), ..Transaction::default() });
                 }
                 self.outbox.answer(&reply);
@@ -88,12 +96,9 @@ impl Session {
         self.bring_now(&keys, &targets).await?;
         let mut reply = Bytes::new();
         for (target, places) in grouped(&targets) {
-            let placed = self.config.placed(target.database);
-            let (server, index) = (placed.server, placed.index);
-            let line = self.take_own(server, index).await?;
             let keys = places.iter().map(|at| keys[*at]);
             let words: Vec<&[u8]> = [b"WATCH".as_slice()].into_iter().chain(keys).collect();
-            reply = self.ask_on(&line, &words).await?;
+            reply = self.watch_at(target, &words).await?;
             if reply.starts_with(b"-") {
                 break;
             }
@@ -114,6 +119,19 @@ impl Session {
         use commands::Transaction as T;
         match command.kind {
             Kind::Transaction(T::Exec) => return self.exec(request).await,
+            Kind::Transaction(T::Discard) if self.holds_transaction() => {
+                self.unwatch().await?;
+                self.end_transaction();
+                self.outbox.answer(b"+OK\r\n");
+                return Ok(());
+            }
+            // As the server does: nothing is discarded.
+            Kind::Transaction(T::Multi) if self.holds_transaction() => {
+                return Err(Failed::Error("ERR MULTI calls can not be nested".to_owned()));
+            }
+            Kind::Transaction(T::Watch) if self.holds_transaction() => {
+                return Err(Failed::Error("ERR WATCH inside MULTI is not allowed".to_owned()));
+            }
             Kind::Transaction(T::Discard) => {
                 let line = self.own_line()?;
                 let reply = self.ask_frame(&line, request.frame()).await?;
@@ -135,7 +153,7 @@ impl Session {
         }
         let queued = self.queue(command, request).await;
         if matches!(queued, Err(Failed::Error(_)))
-            && let Some(transaction) = self.own.as_mut().and_then(|own| own.transaction.as_mut())
+            && let Some(transaction) = &mut self.transaction
         {
             transaction.is_refused = true;
         }
@@ -239,11 +257,14 @@ impl Session {
             return Err(out_of_range());
         }
         let home = self.config.placed(self.view.home()).index;
-        if let Some(transaction) = self.own.as_mut().and_then(|own| own.transaction.as_mut()) {
+        if let Some(transaction) = &mut self.transaction {
             transaction.select_before.get_or_insert(before);
             transaction.index = Some(home);
         }
-        let frame = write::frame(&[b"SELECT", home.to_string().as_bytes()]);
+        let frame = match self.holds_transaction() {
+            true => Bytes::new(),
+            false => write::frame(&[b"SELECT", home.to_string().as_bytes()]),
+        };
         self.queued(None, &frame, Step::Shown);
         Ok(())
     }
@@ -252,25 +273,18 @@ impl Session {
         self.config.placed(target.database).index
     }
 
-    /// Refuses a key of another server than the transaction's.
-    fn fits(&self, target: Target) -> Result<(), Failed> {
-        let placed = self.config.placed(target.database);
-        match &self.own {
-            Some(own) if own.server == placed.server => Ok(()),
-            Some(own) => Err(Failed::Error(format!(
-                "ERR the transaction is on the server \"{}\", and the database \"{}\" is on \"{}\"",
-                self.front.servers().name(own.server),
-                placed.name,
-                self.front.servers().name(placed.server),
-            ))),
-            None => Err(Failed::Gone),
-        }
-    }
-
     /// Queues a command at an index; `None`: wherever the transaction is.
     pub(super) fn queued(&mut self, index: Option<u32>, frame: &[u8], step: Step) {
-        let Some(own) = &mut self.own else { return };
-        let Some(transaction) = &mut own.transaction else { return };
+        let Some(transaction) = &mut self.transaction else { return };
+        if let Some(held) = &mut transaction.held {
+            let shows = matches!(step, Step::Shown | Step::Parts(_));
+            held.add(index, frame, step);
+            if shows {
+                self.outbox.answer(b"+QUEUED\r\n");
+            }
+            return;
+        }
+        let Some(own) = &self.own else { return };
         if let Some(index) = index
             && transaction.index != Some(index)
         {
@@ -291,18 +305,19 @@ impl Session {
     }
 
     async fn exec(&mut self, request: &Request) -> Result<(), Failed> {
+        if self.holds_transaction() {
+            return self.exec_held().await;
+        }
         let Some(own) = &self.own else { return Err(Failed::Gone) };
         let line = Rc::clone(&own.line);
-        if own.transaction.as_ref().is_some_and(|transaction| transaction.is_refused) {
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.is_refused) {
             self.ask_on(&line, &[b"DISCARD"]).await?;
             self.end_transaction();
             return Err(Failed::Error(
                 "EXECABORT Transaction discarded because of previous errors.".to_owned(),
             ));
         }
-        let Some(transaction) = self.own.as_mut().and_then(|own| own.transaction.take()) else {
-            return Err(Failed::Gone);
-        };
+        let Some(transaction) = self.transaction.take() else { return Err(Failed::Gone) };
         // The reply is written where it arrives: what the transaction invalidates is told right after it.
         let number = self.outbox.expect();
         let executing =
@@ -315,19 +330,22 @@ impl Session {
     }
 
     /// The transaction was not executed.
-    fn end_transaction(&mut self) {
-        if let Some(dropped) = self.own.as_mut().and_then(|own| own.transaction.take()) {
+    pub(super) fn end_transaction(&mut self) {
+        if let Some(dropped) = self.transaction.take() {
             self.ended(&dropped, false);
         }
     }
 
     /// The connection is as it was before MULTI; after a transaction that was executed, at the index where that ended.
-    fn ended(&mut self, transaction: &Transaction, was_executed: bool) {
-        let Some(own) = &mut self.own else { return };
-        own.holds.watches = false;
-        if was_executed {
-            own.index = transaction.index.unwrap_or(own.index);
-        } else if let Some(before) = transaction.select_before {
+    pub(super) fn ended(&mut self, transaction: &Transaction, was_executed: bool) {
+        if let Some(own) = &mut self.own {
+            own.holds.watches = false;
+            // Without a WATCH a held transaction goes another way.
+            if was_executed && transaction.held.is_none() {
+                own.index = transaction.index.unwrap_or(own.index);
+            }
+        }
+        if !was_executed && let Some(before) = transaction.select_before {
             self.who.select = before;
             self.look_again();
         }

@@ -3,21 +3,22 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use compartment_core::DatabaseKind;
 
+use super::clustered::transaction;
 use super::failed::Failed;
 use super::frames::{Counted, Steps};
 use super::life::gives_life;
 use super::state::Session;
 use crate::accounting::{About, Replied};
 use crate::commands::Command;
+use crate::resp::Arguments;
 use crate::resp::scanner::elements;
-use crate::resp::{Arguments, write};
 use crate::route::Target;
 use crate::session::outbox::Outbox;
-use crate::upstream::{Ask, Gather, Line, Lost, To, asked};
+use crate::upstream::{Answer, Ask, Gather, Line, Lost, To, asked};
 
 /// What becomes of the reply.
 #[derive(Debug)]
@@ -35,6 +36,12 @@ struct Executed {
     exec: u32,
     error: RefCell<Option<Bytes>>,
     done: Done,
+}
+
+impl Executed {
+    fn new(exec: u32, done: Done) -> Self {
+        Self { exec, error: RefCell::new(None), done }
+    }
 }
 
 impl Gather for Executed {
@@ -81,11 +88,8 @@ impl Gather for Executed {
 
 pub(super) fn send_transaction(line: &Line, frame: &[u8], commands: usize, done: Done) {
     let exec = u32::try_from(commands + 1).unwrap_or(u32::MAX);
-    let gather = Rc::new(Executed { exec, error: RefCell::new(None), done });
-    let mut bytes = BytesMut::with_capacity(frame.len() + 40);
-    write::request([b"MULTI".as_slice()], &mut bytes);
-    bytes.extend_from_slice(frame);
-    write::request([b"EXEC".as_slice()], &mut bytes);
+    let gather = Rc::new(Executed::new(exec, done));
+    let bytes = transaction(frame);
     for part in 0..=exec {
         let gather: Rc<dyn Gather> = gather.clone();
         let bytes = if part == 0 { &bytes[..] } else { &[] };
@@ -123,6 +127,10 @@ impl Session {
             if database.kind == DatabaseKind::Durable && gives_life(command, arguments) {
                 self.accounts.durable_with_life(target.database);
             }
+            if target.slot.is_some() {
+                self.send_one(line, target, request, number, about);
+                return number;
+            }
             line.send(request, To::Program { outbox: self.outbox.clone(), number }, Some(about));
             return number;
         }
@@ -132,11 +140,7 @@ impl Session {
             self.accounts.without_life(target.database, 1);
         }
         if frames.before.is_empty() && frames.after.is_empty() {
-            line.send(
-                &frames.request,
-                To::Program { outbox: self.outbox.clone(), number },
-                Some(about),
-            );
+            self.send_one(line, target, &frames.request, number, about);
             return number;
         }
         let mut steps = Steps::at(home);
@@ -155,8 +159,35 @@ impl Session {
             about,
             counted: frames.counted,
         };
-        send_transaction(line, &steps.bytes, steps.count, done);
+        self.send_steps(line, target, &steps, done);
         number
+    }
+
+    /// Sends a request whose reply is the program's.
+    fn send_one(&self, line: &Line, target: Target, frame: &[u8], number: u64, about: About) {
+        match target.slot {
+            None => {
+                let to = To::Program { outbox: self.outbox.clone(), number };
+                line.send(frame, to, Some(about));
+            }
+            Some(slot) => {
+                let bytes = (Bytes::copy_from_slice(frame), 1);
+                let answer = Answer::Program(number);
+                self.send_kept(line, (target, slot), bytes, answer, Some(about));
+            }
+        }
+    }
+
+    /// Sends commands in one transaction.
+    pub(super) fn send_steps(&self, line: &Line, target: Target, steps: &Steps, done: Done) {
+        match target.slot {
+            None => send_transaction(line, &steps.bytes, steps.count, done),
+            Some(slot) => {
+                let bytes = (transaction(&steps.bytes), steps.count + 2);
+                let answer = Answer::Gather(Rc::new(Executed::new(0, done)), 0);
+                self.send_kept(line, (target, slot), bytes, answer, None);
+            }
+        }
     }
 
     /// Counts a reply that the front has put together.

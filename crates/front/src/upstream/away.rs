@@ -17,7 +17,7 @@ impl Away {
         }
     }
 
-    pub(crate) fn has(&self, server: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(server)
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

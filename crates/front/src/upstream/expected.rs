@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::gather::{Gather, Lost};
+use super::keeps::Keeps;
 use crate::accounting::About;
 use crate::session::outbox::Outbox;
 
@@ -15,6 +16,8 @@ pub(crate) enum To {
     Gather { gather: Rc<dyn Gather>, part: u32 },
     /// A program of RESP2 that subscribes or ends it: a reply for each channel. The next reply that is none ends them.
     Subscriber { outbox: Rc<Outbox>, number: u64 },
+    /// As `Program` or `Gather`, of a request to a cluster, which is sent again where its slot has gone.
+    Kept(Box<dyn Keeps>),
     /// Who waits for the PONG behind a subscription of RESP3: an error before it is the subscription's.
     Subscribed { outbox: Rc<Outbox>, gather: Rc<dyn Gather> },
 }
@@ -36,6 +39,7 @@ impl Expected {
                 outbox.lose(number, lost);
             }
             To::Gather { gather, part } => gather.lost(part, lost),
+            To::Kept(kept) => kept.lose(lost),
             To::Subscribed { gather, .. } => gather.lost(0, lost),
         }
     }

@@ -7,14 +7,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 
 use super::expected::{Expected, To};
 use super::gather::{Lost, Rename};
-use super::messages::{Kind, message_kind, says_what_it_is};
-use crate::accounting::{About, Replied};
-use crate::resp::ProtocolError;
-use crate::resp::scanner::{self, ReplyScanner};
+use crate::accounting::About;
+use crate::resp::scanner::ReplyScanner;
 use crate::session::outbox::Outbox;
 
 /// Bytes read at once.
@@ -35,37 +33,39 @@ pub(crate) fn with_scratch<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
 pub(crate) struct Line {
     pub(super) inner: RefCell<Inner>,
     server: Option<Rc<dyn Any>>,
-    max_output: usize,
+    /// The number of the server, if it is a node of a cluster.
+    node: Option<usize>,
+    pub(super) max_output: usize,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Inner {
     pub(super) out: BytesMut,
     pub(super) expected: VecDeque<Expected>,
-    waker: Option<Waker>,
+    pub(super) waker: Option<Waker>,
     /// Who waits until the server has taken bytes.
     pub(super) sender: Option<Waker>,
     /// The beginning of a reply whose first line is not whole.
-    rest: BytesMut,
-    scanner: ReplyScanner,
+    pub(super) rest: BytesMut,
+    pub(super) scanner: ReplyScanner,
     /// A reply that is needed whole.
-    collected: BytesMut,
+    pub(super) collected: BytesMut,
     /// What the current reply is.
-    current: Current,
+    pub(super) current: Current,
     /// The bytes of the current reply so far.
-    length: u64,
-    first: u8,
-    is_nothing: bool,
+    pub(super) length: u64,
+    pub(super) first: u8,
+    pub(super) is_nothing: bool,
     /// The program that owns the connection: it is sent messages.
     pub(super) owner: Option<Rc<Outbox>>,
     /// Who gives messages the names that the program knows.
-    rename: Option<Rc<dyn Rename>>,
+    pub(super) rename: Option<Rc<dyn Rename>>,
     /// How many channels and patterns the program is subscribed to, and how many channels of shards.
-    subscriptions: [i64; 2],
+    pub(super) subscriptions: [i64; 2],
     /// Whether its bytes go to the owner as they are.
-    is_raw: bool,
+    pub(super) is_raw: bool,
     /// Whether the server shows requests: `MONITOR`.
-    is_monitoring: bool,
+    pub(super) is_monitoring: bool,
     /// No new requests are taken: a large reply is on its way.
     pub(super) is_retired: bool,
     /// Whether bytes that were written may still be within the socket, as with TLS.
@@ -76,7 +76,7 @@ pub(super) struct Inner {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Current {
+pub(super) enum Current {
     #[default]
     Reply,
     Message,
@@ -84,8 +84,17 @@ enum Current {
 
 impl Line {
     /// To a server, as its address is now.
-    pub(crate) fn new(server: Option<Rc<dyn Any>>, max_output: usize) -> Rc<Self> {
-        Rc::new(Self { inner: RefCell::default(), server, max_output })
+    pub(crate) fn new(
+        server: Option<Rc<dyn Any>>,
+        node: Option<usize>,
+        max_output: usize,
+    ) -> Rc<Self> {
+        Rc::new(Self { inner: RefCell::default(), server, node, max_output })
+    }
+
+    /// The number of the server, if it is a node of a cluster.
+    pub(crate) fn node(&self) -> Option<usize> {
+        self.node
     }
 
     /// Whether it is to this server.
@@ -217,141 +226,6 @@ impl Line {
             expected.lose(lost);
         }
     }
-
-    /// Hands the bytes of replies on.
-    pub(super) fn feed(&self, bytes: &[u8]) -> Result<(), ProtocolError> {
-        let now = Instant::now();
-        if let Inner { is_raw: true, owner: Some(owner), .. } = &*self.inner.borrow() {
-            owner.push(bytes);
-            return Ok(());
-        }
-        let mut rest = std::mem::take(&mut self.inner.borrow_mut().rest);
-        let rest = if rest.is_empty() {
-            let taken = self.take(bytes, now)?;
-            BytesMut::from(&bytes[taken..])
-        } else {
-            rest.extend_from_slice(bytes);
-            let taken = self.take(&rest, now)?;
-            rest.advance(taken);
-            rest
-        };
-        self.inner.borrow_mut().rest = rest;
-        Ok(())
-    }
-
-    fn take(&self, bytes: &[u8], now: Instant) -> Result<usize, ProtocolError> {
-        let mut at = 0;
-        while at < bytes.len() {
-            let mut borrowed = self.inner.borrow_mut();
-            let inner = &mut *borrowed;
-            let begins = inner.scanner.is_between();
-            if begins && inner.has_subscriptions() && !says_what_it_is(&bytes[at..]) {
-                break;
-            }
-            let scanned = inner.scanner.scan(&bytes[at..])?;
-            if scanned.length == 0 {
-                // Asked again from its first byte.
-                if begins {
-                    inner.scanner = ReplyScanner::default();
-                }
-                break;
-            }
-            let piece = &bytes[at..at + scanned.length];
-            at += scanned.length;
-            if begins {
-                inner.begin(piece)?;
-            }
-            inner.length += piece.len() as u64;
-            if inner.current == Current::Message || inner.is_collecting() {
-                inner.collected.extend_from_slice(piece);
-                if !scanned.is_whole {
-                    continue;
-                }
-                let whole = std::mem::take(&mut inner.collected);
-                drop(borrowed);
-                self.whole(&whole, now)?;
-                continue;
-            }
-            let Some(Expected { to: To::Program { outbox, number }, .. }) = inner.expected.front()
-            else {
-                return Err(ProtocolError::new("a reply that nobody asked for"));
-            };
-            if scanned.is_whole {
-                outbox.add(*number, piece, true);
-                if let Some(Expected { about: Some(about), .. }) = inner.expected.pop_front() {
-                    about.replied(inner.reply(), now);
-                }
-            } else {
-                outbox.add(*number, piece, false);
-                if outbox.waiting_bytes() > self.max_output {
-                    outbox.end(crate::session::outbox::End::AtOnce);
-                }
-            }
-        }
-        Ok(at)
-    }
-
-    /// A whole reply, or message.
-    fn whole(&self, reply: &[u8], now: Instant) -> Result<(), ProtocolError> {
-        let mut borrowed = self.inner.borrow_mut();
-        let inner = &mut *borrowed;
-        if inner.current == Current::Message {
-            if let Some(kind) = message_kind(reply) {
-                inner.count(kind, reply);
-            }
-            if let Some(owner) = &inner.owner {
-                match &inner.rename {
-                    Some(rename) => owner.push(&rename.rename(reply)),
-                    None => owner.push(reply),
-                }
-            }
-            return Ok(());
-        }
-        if let Some(Expected { to: To::Subscriber { outbox, number }, .. }) = inner.expected.front()
-        {
-            let kind = message_kind(reply);
-            if let Some(kind) = kind {
-                match &inner.rename {
-                    Some(rename) => outbox.add(*number, &rename.rename(reply), false),
-                    None => outbox.add(*number, reply, false),
-                }
-                inner.count(kind, reply);
-                return Ok(());
-            }
-            // A refusal is its only reply.
-            let is_refused = reply.starts_with(b"-");
-            outbox.add(*number, if is_refused { reply } else { b"" }, true);
-            inner.expected.pop_front();
-            if is_refused {
-                return Ok(());
-            }
-        }
-        if let Some(Expected { to: To::Subscribed { outbox, .. }, .. }) = inner.expected.front()
-            && reply.starts_with(b"-")
-        {
-            outbox.push(reply);
-            return Ok(());
-        }
-        let Some(Expected { to, about }) = inner.expected.pop_front() else {
-            return Err(ProtocolError::new("a reply that nobody asked for"));
-        };
-        if let Some(about) = about {
-            about.replied(inner.reply(), now);
-        }
-        if let To::Gather { gather, .. } = &to
-            && let Some(owner) = &inner.owner
-            && gather.is_before_messages()
-        {
-            owner.hold_messages();
-        }
-        drop(borrowed);
-        match to {
-            To::Gather { gather, part } => gather.reply(part, reply),
-            To::Subscribed { gather, .. } => gather.reply(0, reply),
-            To::Program { .. } | To::Subscriber { .. } => {}
-        }
-        Ok(())
-    }
 }
 
 impl Inner {
@@ -374,54 +248,13 @@ impl Inner {
     pub(super) fn head(&self) -> Option<&Rc<Outbox>> {
         match self.expected.front().map(|expected| &expected.to) {
             Some(To::Program { outbox, .. } | To::Subscriber { outbox, .. }) => Some(outbox),
+            Some(To::Kept(kept)) => kept.program().map(|(outbox, _)| outbox),
             Some(To::Gather { .. } | To::Subscribed { .. }) => None,
             None => self.owner.as_ref(),
         }
     }
 
-    fn has_subscriptions(&self) -> bool {
+    pub(super) fn has_subscriptions(&self) -> bool {
         self.subscriptions.iter().any(|count| *count > 0)
-    }
-
-    /// The reply that was just read.
-    fn reply(&self) -> Replied {
-        Replied { is_error: self.first == b'-', is_nothing: self.is_nothing, bytes: self.length }
-    }
-
-    fn is_collecting(&self) -> bool {
-        !matches!(self.expected.front(), Some(Expected { to: To::Program { .. }, .. }))
-    }
-
-    /// Notes what begins with these bytes.
-    fn begin(&mut self, piece: &[u8]) -> Result<(), ProtocolError> {
-        self.length = 0;
-        self.first = piece.first().copied().unwrap_or_default();
-        self.is_nothing = scanner::is_nothing(piece);
-        let is_message = match self.first {
-            b'>' => true,
-            b'+' if self.is_monitoring => piece.starts_with(b"+1") && piece.contains(&b'['),
-            b'*' if self.has_subscriptions() => {
-                message_kind(piece).is_some_and(|kind| matches!(kind, Kind::Message))
-            }
-            _ => false,
-        };
-        self.current = if is_message { Current::Message } else { Current::Reply };
-        if self.expected.is_empty() && !is_message && self.owner.is_none() {
-            return Err(ProtocolError::new("a reply that nobody asked for"));
-        }
-        Ok(())
-    }
-
-    /// Notes how many channels the program is subscribed to now: the number that ends the message.
-    fn count(&mut self, kind: Kind, reply: &[u8]) {
-        if kind == Kind::Message {
-            return;
-        }
-        let text = reply.strip_suffix(b"\r\n").unwrap_or(reply);
-        if let Some(at) = text.iter().rposition(|byte| *byte == b':')
-            && let Some(count) = crate::resp::whole_number(&text[at + 1..])
-        {
-            self.subscriptions[usize::from(kind == Kind::OfShard)] = count;
-        }
     }
 }

@@ -27,14 +27,19 @@ enum Matters {
     No,
 }
 
-/// A connection on which the next request can be sent.
+/// A connection on which the next request can be sent: to a server, or to the node of a cluster at this address.
 pub(crate) async fn opened(
     server: &RedisConfig,
+    node: Option<&str>,
     login: &Login,
     resp: Resp,
     index: u32,
 ) -> Result<ServerStream, NotOpened> {
-    let stream = ServerStream::open(server, *login == Login::OfUrl).await;
+    let logs_in = *login == Login::OfUrl;
+    let stream = match node {
+        Some(address) => ServerStream::open_node(server, address, logs_in).await,
+        None => ServerStream::open(server, logs_in).await,
+    };
     let mut stream = stream.map_err(NotOpened::Away)?;
     let mut hello = BytesMut::new();
     // The replies to come, and whether a refusal matters.

@@ -1,6 +1,7 @@
 """What redis-py does, through its own interfaces: the answers are those of a server alone.
 
-python behaviour.py URL    with RESP2 and RESP3, blocking and asynchronous
+python behaviour.py URL [TAG]    with RESP2 and RESP3, blocking and asynchronous; a tag such as {t} keeps the names of a
+                                 transaction in one slot of a cluster
 """
 
 import asyncio
@@ -12,7 +13,8 @@ import redis
 import redis.asyncio
 
 # Under the front's configuration these lie in different databases.
-CACHE, SESSION, OTHER = ":1:page", "rq:session", "plain"
+TAG = sys.argv[2] if len(sys.argv) > 2 else ""
+CACHE, SESSION, OTHER = f":1:{TAG}page", f"rq:{TAG}session", f"{TAG}plain"
 
 
 def values(r):
@@ -224,6 +226,9 @@ def main(url):
         asyncio.run(asynchronous(url, protocol))
         r.delete(CACHE, SESSION, OTHER, "count", "stream")
         print(f"redis-py {redis.__version__}, RESP{protocol}: all as with a server alone")
+    if TAG:
+        # A cluster behind the front tells of no changed keys.
+        return
     client_side_cache(url)
     redis.Redis.from_url(url).delete(CACHE, SESSION, OTHER)
     print(f"redis-py {redis.__version__}: hears of changes to what it has read")

@@ -2,6 +2,7 @@
 
 mod apart;
 mod channels;
+mod cluster;
 mod commands;
 mod faults;
 mod fixture;

@@ -233,14 +233,3 @@ fn programs_connect_over_tls_and_the_front_to_its_servers() {
         front.stop().await;
     });
 }
-
-#[test]
-fn a_route_to_a_cluster_is_refused_when_it_is_configured() {
-    run_test(async {
-        let text = "[instances.primary]\nurl = \"redis+cluster://127.0.0.1:1\"\n[databases]\nall = { index = 0, kind = \
-                    \"durable\" }\n[front]\nlisten = \"127.0.0.1:0\"\ndefault = \"all\"\n";
-        let refused = compartment_front::FrontServer::bind(setup(text, Passwords::default())).await;
-        let told = refused.map_or_else(|error| error.to_string(), |_| String::new());
-        assert!(told.contains("\"all\"") && told.contains("cluster"), "{told}");
-    });
-}

@@ -138,7 +138,7 @@ async fn node_masters(requests: &Requests) -> Result<Vec<(String, u16)>> {
 
 /// The masters in the answer of `CLUSTER SLOTS`, each once.
 fn masters(ranges: Vec<Vec<Value>>) -> Vec<(String, u16)> {
-    let mut masters: Vec<(String, u16)> = slot_ranges(ranges)
+    let mut masters: Vec<(String, u16)> = slot_ranges(ranges, "")
         .into_iter()
         .filter_map(|(_, _, address)| {
             let (host, port) = address.rsplit_once(':')?;

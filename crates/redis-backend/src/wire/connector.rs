@@ -214,7 +214,7 @@ impl NodeConnector {
 }
 
 /// Splits `host:port`, the form in which nodes of a cluster name each other. An IPv6 address may be in brackets.
-fn host_and_port(address: &str) -> Option<(&str, u16)> {
+pub(crate) fn host_and_port(address: &str) -> Option<(&str, u16)> {
     let (host, port) = address.rsplit_once(':')?;
     let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     Some((inner.unwrap_or(host), port.parse().ok()?))

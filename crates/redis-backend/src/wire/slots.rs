@@ -7,21 +7,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crc::{CRC_16_XMODEM, Crc};
 use redis::{Arg, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 
 use crate::wire::bounded::BoundedConnection;
 use crate::wire::cluster_slots::slot_ranges;
 use crate::wire::connector::NodeConnector;
+use crate::wire::key_slot::key_slot;
+use crate::wire::redirection::Redirection;
 
 /// How often a command is repeated because its slot has moved.
 const REDIRECTIONS: usize = 16;
 /// The pause before a command is repeated whose slot is between two nodes.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
-
-const CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
-const SLOTS: u16 = 16_384;
 
 /// Connections to every node of a cluster. Clones share them.
 #[derive(Clone)]
@@ -170,7 +168,7 @@ impl Shared {
             };
             match asked.await {
                 Ok(ranges) => {
-                    self.ranges = slot_ranges(ranges);
+                    self.ranges = slot_ranges(ranges, &address);
                     return Ok(());
                 }
                 Err(error) => {
@@ -201,30 +199,10 @@ impl Shared {
     }
 }
 
-enum Redirection {
-    Moved(String),
-    Ask(String),
-    /// The slot is moving, or the node is not ready.
-    Later,
-}
-
 /// The redirection in an answer of the node at `from`.
 fn redirection(answer: &Value, from: &str) -> Option<Redirection> {
     let Value::ServerError(error) = answer else { return None };
-    // `MOVED 3999 127.0.0.1:6381`; if the host is missing, it is that of the answering node.
-    let address = || {
-        let to = error.details()?.split(' ').next_back()?;
-        match to.strip_prefix(':') {
-            Some(port) => Some(format!("{}:{port}", from.rsplit_once(':')?.0)),
-            None => Some(to.to_owned()),
-        }
-    };
-    match error.code() {
-        "MOVED" => address().map(Redirection::Moved),
-        "ASK" => address().map(Redirection::Ask),
-        "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" => Some(Redirection::Later),
-        _ => None,
-    }
+    Redirection::read(error.code(), error.details().unwrap_or_default(), from)
 }
 
 /// The slot of a command's first key. A command without keys gets the slot of the empty key; any node accepts it.
@@ -238,17 +216,7 @@ fn slot_of(command: &Cmd) -> u16 {
         Some(b"MEMORY" | b"OBJECT" | b"XGROUP" | b"DEBUG") => arguments.nth(1),
         _ => arguments.next(),
     };
-    CRC.checksum(hash_tag(key.unwrap_or_default())) % SLOTS
-}
-
-/// The part of a key that determines its slot: the text in the first braces, if it is not empty.
-fn hash_tag(key: &[u8]) -> &[u8] {
-    let open = key.iter().position(|byte| *byte == b'{');
-    let tag = open.and_then(|open| {
-        let length = key[open + 1..].iter().position(|byte| *byte == b'}')?;
-        (length > 0).then(|| &key[open + 1..open + 1 + length])
-    });
-    tag.unwrap_or(key)
+    key_slot(key.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -256,12 +224,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_those_of_the_specification() {
+    fn the_slot_of_a_command_is_that_of_its_first_key() {
         let slot = |key: &str| slot_of(redis::cmd("GET").arg(key));
-        assert_eq!(slot("123456789"), 0x31C3 % SLOTS);
-        assert_eq!(slot("{user1000}.following"), slot("{user1000}.followers"));
-        assert_eq!(slot("foo{}{bar}"), CRC.checksum(b"foo{}{bar}") % SLOTS);
-        assert_eq!(slot("foo{{bar}}zap"), CRC.checksum(b"{bar") % SLOTS);
         let mut script = redis::cmd("EVAL");
         script.arg("return 1").arg(1).arg("foo");
         assert_eq!(slot_of(&script), slot("foo"));

@@ -10,8 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::error::{Phase, convert};
 use crate::secrets;
-use crate::wire::connector::Connector;
+use crate::wire::connector::{Connector, host_and_port};
 use crate::wire::dial::{Dialer, Socket};
+use crate::wire::login::connection_info;
 use crate::{RedisConfig, Server};
 
 /// An open connection to a server, logged in, in database 0, with RESP2. Its bytes are not interpreted.
@@ -29,24 +30,29 @@ impl Server {
     /// # Errors
     /// If the server cannot be reached or rejects the login; always for a cluster.
     pub async fn open_stream(&self) -> Result<ServerStream> {
-        opened(self.config(), true).await
+        opened(self.config(), None, true).await
     }
 }
 
 /// Opens a connection within the time that the configuration gives.
-async fn opened(config: &RedisConfig, logs_in: bool) -> Result<ServerStream> {
+async fn opened(config: &RedisConfig, node: Option<&str>, logs_in: bool) -> Result<ServerStream> {
     let limit = config.connect_timeout * 4;
-    let opened = tokio::time::timeout(limit, open(config, logs_in)).await.unwrap_or_else(|_| {
+    let opened = tokio::time::timeout(limit, open(config, node, logs_in)).await;
+    let opened = opened.unwrap_or_else(|_| {
         let late = format!("no connection within {limit:?}; the server is busy or gone");
         Err(Error::new(ErrorKind::Unavailable, "connect", late))
     });
     opened.map_err(|error| {
-        Error::new(error.kind(), "connect", format!("{}: {}", config.url, error.message()))
+        let place = node.map_or_else(|| config.url.to_string(), str::to_owned);
+        Error::new(error.kind(), "connect", format!("{place}: {}", error.message()))
     })
 }
 
-async fn open(config: &RedisConfig, logs_in: bool) -> Result<ServerStream> {
-    let info = Connector::new(config, 0, String::new())?.locate().await?;
+async fn open(config: &RedisConfig, node: Option<&str>, logs_in: bool) -> Result<ServerStream> {
+    let info = match node {
+        Some(address) => connection_info(config, host_and_port(address), 0)?,
+        None => Connector::new(config, 0, String::new())?.locate().await?,
+    };
     let socket = Dialer::new(config.tls.clone()).open(info.addr()).await;
     let socket = socket.map_err(|error| convert("connect", Phase::Connect, &error))?;
     let mut stream = ServerStream(socket);
@@ -64,7 +70,15 @@ impl ServerStream {
     /// # Errors
     /// If the server cannot be reached or rejects the login; always for a cluster.
     pub async fn open(config: &RedisConfig, logs_in: bool) -> Result<Self> {
-        opened(config, logs_in).await
+        opened(config, None, logs_in).await
+    }
+
+    /// As [`ServerStream::open`], to the node of a cluster at `address`, which is `host:port`.
+    ///
+    /// # Errors
+    /// If the node cannot be reached or rejects the login.
+    pub async fn open_node(config: &RedisConfig, address: &str, logs_in: bool) -> Result<Self> {
+        opened(config, Some(address), logs_in).await
     }
 
     async fn log_in(&mut self, user: Option<&str>, password: &str) -> Result<()> {
