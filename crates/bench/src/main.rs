@@ -9,6 +9,7 @@ mod front;
 mod measure;
 mod migrate;
 mod stats;
+mod walks;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ enum Command {
     Batches(batches::BatchesArgs),
     /// Estimated bytes of databases beside exact sums, on seeded servers.
     Stats(stats::StatsArgs),
+    /// Cleanup, analyze and verify of a million keys, beside a bare loop of SCAN.
+    Walks(walks::WalksArgs),
     /// The front beside the server itself and beside twemproxy.
     Front(front::FrontArgs),
     /// Started by `batches` as a worker.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Cache(args) => cache::run(&args),
         Command::Batches(args) => batches::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::Walks(args) => walks::run(&args),
         Command::Front(args) => front::run(&args),
         Command::BatchesWorker(args) => batches::fleet::work(&args),
         Command::Spin => {

@@ -6,7 +6,7 @@ mod ours;
 #[cfg(feature = "peers")]
 mod peers;
 mod queue;
-mod server;
+pub(crate) mod server;
 mod state;
 mod stores;
 mod stream;

@@ -230,7 +230,9 @@ impl Budget {
         }
     }
 
-    /// Measures `wanted` keys, and evicts after `written` bytes.
+    /// Measures `wanted` keys, and evicts after `written` bytes. From the second page on, the longest unused keys of
+    /// earlier pages are evicted while the walk goes on: each page and each eviction is a script of its own, but a
+    /// round waits for both at once.
     async fn make_room(
         &self,
         requests: &Requests,
@@ -239,25 +241,41 @@ impl Budget {
         written: u64,
     ) -> Result<()> {
         let start = keeper.census.progress();
-        let (mut met, mut scripts) = (0, 0);
+        let (mut met, mut scripts, mut evicted) = (0, 0, 0);
         while scripts < MAX_SCRIPTS && keeper.census.progress() - start < 1.0 {
             if met >= wanted && keeper.census.growth() <= self.step() as f64 {
                 break;
             }
-            met += keeper.walk(requests, wanted.saturating_sub(met)).await?;
-            scripts += 1;
+            // The first page tells how many keys there are by now.
+            let leaving = match scripts {
+                0 => Vec::new(),
+                _ => {
+                    let excess = self.excess(keeper, written.saturating_sub(evicted));
+                    keeper.candidates.take(excess, PAGE as usize, false)
+                }
+            };
+            scripts += 1 + usize::from(!leaving.is_empty());
+            let names = wanted.saturating_sub(met);
+            let (found, freed) = keeper.walk_and_evict(requests, names, leaving).await?;
+            met += found;
+            evicted += freed;
         }
+        let leaving = self.excess(keeper, written.saturating_sub(evicted));
+        keeper.evict_bytes(requests, leaving, MAX_SCRIPTS.saturating_sub(scripts)).await
+    }
+
+    /// How many bytes have to leave after `written` bytes.
+    fn excess(&self, keeper: &Keeper, written: u64) -> u64 {
         let reserved = self.in_flight.load(Ordering::Relaxed).max(self.step());
         let target = (self.bytes / 100 * PERCENT).saturating_sub(reserved);
         let used = keeper.census.used();
         let over = used.saturating_sub(target);
-        let leaving = if used + reserved > self.bytes {
+        if used + reserved > self.bytes {
             over
         } else {
             // Several processes see one excess, and each sees an estimate that may be too high.
             over.min(written + over / 4)
-        };
-        keeper.evict_bytes(requests, leaving, MAX_SCRIPTS - scripts).await
+        }
     }
 
     /// Logs a refusal once and stops asking.
@@ -280,6 +298,31 @@ impl Budget {
 impl Keeper {
     /// Continues the walk by about `names` keys; returns how many it measured.
     async fn walk(&mut self, requests: &Requests, names: u64) -> Result<u64> {
+        let walked = self.next_page(requests, names).await?;
+        Ok(self.met(walked))
+    }
+
+    /// Continues the walk and evicts, both at once; returns how many keys were measured, and the bytes that need not be
+    /// evicted any more.
+    async fn walk_and_evict(
+        &mut self,
+        requests: &Requests,
+        names: u64,
+        leaving: Vec<Candidate>,
+    ) -> Result<(u64, u64)> {
+        if leaving.is_empty() {
+            return Ok((self.walk(requests, names).await?, 0));
+        }
+        // Evictions first, so that the walk does not meet what is about to leave.
+        let (answer, walked) =
+            tokio::join!(self.send_evictions(requests, &leaving), self.next_page(requests, names));
+        let freed = answer.map(|answer| self.evicted(requests, leaving, &answer));
+        let met = self.met(walked?);
+        Ok((met, freed?))
+    }
+
+    /// The next page of the walk.
+    async fn next_page(&self, requests: &Requests, names: u64) -> Result<Walked> {
         // The limit includes candidates whose last use is reported up to a second later, so that a candidate met
         // again is counted where it was last met.
         let limit = self.candidates.limit().map(|limit| limit + 2 * self.slack());
@@ -288,8 +331,12 @@ impl Keeper {
         let arguments = |command: &mut Cmd| {
             command.arg(cursor).arg(count).arg(&limit);
         };
-        let (next, database_keys, by_frequency, keys, bytes, found): Walked =
-            WALK.run_on(requests, Repeat::Idempotent, "measure", "", NO_KEYS, arguments).await?;
+        WALK.run_on(requests, Repeat::Idempotent, "measure", "", NO_KEYS, arguments).await
+    }
+
+    /// Records a page of the walk; returns how many keys were measured.
+    fn met(&mut self, walked: Walked) -> u64 {
+        let (next, database_keys, by_frequency, keys, bytes, found) = walked;
         if keys > 0 && by_frequency != self.by_frequency {
             self.by_frequency = by_frequency;
             self.candidates.clear();
@@ -298,7 +345,7 @@ impl Keeper {
         for (name, bytes, rank) in found {
             self.candidates.add(Candidate { name: name.into(), bytes, rank, step });
         }
-        Ok(keys)
+        keys
     }
 
     /// How much higher a rank may appear without a use: the server's clock of last uses lags by a tenth of a second,
@@ -315,7 +362,7 @@ impl Keeper {
             if left == 0 {
                 return Ok(());
             }
-            let leaving = self.candidates.take(left, PAGE as usize / 2, all);
+            let leaving = self.candidates.take(left, PAGE as usize, all);
             if !leaving.is_empty() {
                 left = left.saturating_sub(self.evict(requests, leaving).await?);
                 dry_since = None;
@@ -338,18 +385,26 @@ impl Keeper {
     /// Evicts the candidates that were not used since they were measured; returns the bytes that need not be evicted
     /// any more.
     async fn evict(&mut self, requests: &Requests, leaving: Vec<Candidate>) -> Result<u64> {
+        let answer = self.send_evictions(requests, &leaving).await?;
+        Ok(self.evicted(requests, leaving, &answer))
+    }
+
+    async fn send_evictions(&self, requests: &Requests, leaving: &[Candidate]) -> Result<Vec<i64>> {
         let slack = self.slack();
         // If another process makes room at the same time, this one evicts fewer.
         let enough = self.census.database_keys().saturating_sub(leaving.len() as u64);
         let arguments = |command: &mut Cmd| {
             command.arg(enough);
-            for candidate in &leaving {
+            for candidate in leaving {
                 command.arg(candidate.name.as_ref()).arg(candidate.rank + slack);
             }
         };
-        let answer: Vec<i64> =
-            EVICT.run_on(requests, Repeat::OnlyIfNotSent, "evict", "", NO_KEYS, arguments).await?;
-        let Some((&database_keys, freed)) = answer.split_first() else { return Ok(0) };
+        EVICT.run_on(requests, Repeat::OnlyIfNotSent, "evict", "", NO_KEYS, arguments).await
+    }
+
+    /// Records what was evicted; returns the bytes that need not be evicted any more.
+    fn evicted(&mut self, requests: &Requests, leaving: Vec<Candidate>, answer: &[i64]) -> u64 {
+        let Some((&database_keys, freed)) = answer.split_first() else { return 0 };
         self.census.counted(database_keys.unsigned_abs());
         let mut bytes = 0;
         for (candidate, &freed) in leaving.into_iter().zip(freed) {
@@ -367,7 +422,7 @@ impl Keeper {
             }
         }
         requests.traffic.evicted(freed.iter().filter(|freed| **freed > 0).count() as u64);
-        Ok(bytes)
+        bytes
     }
 }
 
