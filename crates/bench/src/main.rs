@@ -8,6 +8,7 @@ mod documents;
 mod front;
 mod measure;
 mod migrate;
+mod scale;
 mod stats;
 mod walks;
 
@@ -42,6 +43,11 @@ enum Command {
     Batches(batches::BatchesArgs),
     /// Estimated bytes of databases beside exact sums, on seeded servers.
     Stats(stats::StatsArgs),
+    /// Time and memory at ten times the size: documents, batches, workers, keys.
+    Scale(scale::ScaleArgs),
+    /// Started by `scale` to measure peak memory.
+    #[command(hide = true)]
+    ScaleOnce(scale::OnceArgs),
     /// Cleanup, analyze and verify of a million keys, beside a bare loop of SCAN.
     Walks(walks::WalksArgs),
     /// The front beside the server itself and beside twemproxy.
@@ -64,6 +70,8 @@ fn main() -> ExitCode {
         Command::Cache(args) => cache::run(&args),
         Command::Batches(args) => batches::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::Scale(args) => scale::run(&args),
+        Command::ScaleOnce(args) => scale::run_once(&args),
         Command::Walks(args) => walks::run(&args),
         Command::Front(args) => front::run(&args),
         Command::BatchesWorker(args) => batches::fleet::work(&args),

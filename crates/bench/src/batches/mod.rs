@@ -7,7 +7,7 @@ mod ours;
 mod peers;
 mod queue;
 pub(crate) mod server;
-mod state;
+pub(crate) mod state;
 mod stores;
 mod stream;
 
