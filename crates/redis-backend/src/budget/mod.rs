@@ -3,7 +3,7 @@
 //! A process counts what it writes. After each [`STEP`] of the budget one writer becomes the keeper for a round
 //! before its write continues: it walks on over the keys, measures them ([`census`]), and evicts those unused for
 //! longest ([`candidates`]) until there is room for the next step. Other writers continue meanwhile for up to
-//! [`LEAD`] steps, and then wait for the next round to begin. Processes know each other's writes only from the server's key count
+//! [`LEAD`] steps, and then wait for the round. Processes know each other's writes only from the server's key count
 //! and sizes, and each makes room for its own writes.
 
 pub(crate) mod candidates;
@@ -13,7 +13,7 @@ pub(crate) mod watch;
 
 use compartment_core::{Contract, DatabaseKind, Error, Placement, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::sync::Mutex;
 
 use crate::budget::keeper::{Keeper, PAGE};
 use crate::error::is_hidden;
@@ -55,28 +55,10 @@ pub(crate) struct Budget {
     /// Bytes counted and perhaps not written yet.
     in_flight: AtomicU64,
     keeper: Mutex<Keeper>,
-    /// Told when a round begins and when it has ended.
-    moved: Notify,
     /// Set once the server has refused a necessary command.
     refused: AtomicBool,
     /// Set when a wait for the keeper timed out.
     stands_still: AtomicBool,
-}
-
-/// The caller that makes room.
-struct Keeping<'a> {
-    // Dropped before those who wait are told.
-    keeper: MutexGuard<'a, Keeper>,
-    _tells: Tells<'a>,
-}
-
-/// Tells those who wait when it is dropped, also if the caller gave up.
-struct Tells<'a>(&'a Notify);
-
-impl Drop for Tells<'_> {
-    fn drop(&mut self) {
-        self.0.notify_waiters();
-    }
 }
 
 /// Room for a write, reserved until the write is done.
@@ -113,7 +95,6 @@ impl Budget {
             written_bytes: AtomicU64::default(),
             in_flight: AtomicU64::default(),
             keeper: Mutex::default(),
-            moved: Notify::new(),
             refused: AtomicBool::default(),
             stands_still: AtomicBool::default(),
         })
@@ -125,7 +106,7 @@ impl Budget {
         if self.refused.load(Ordering::Relaxed) {
             return false;
         }
-        if let Some(Keeping { _tells, mut keeper }) = self.try_keep() {
+        if let Ok(mut keeper) = self.keeper.try_lock() {
             self.round(requests, &mut keeper, LOOK).await;
         }
         true
@@ -138,7 +119,7 @@ impl Budget {
             return None;
         }
         // A caller who makes room sees the other programs' writes as well.
-        let Some(Keeping { _tells, mut keeper }) = self.try_keep() else { return Some(false) };
+        let Ok(mut keeper) = self.keeper.try_lock() else { return Some(false) };
         let keys = redis::cmd("DBSIZE");
         match requests.query_plain::<u64>(Repeat::Idempotent, "count keys", "", &keys).await {
             Ok(keys) => keeper.census.counted(keys),
@@ -185,15 +166,14 @@ impl Budget {
         if self.refused.load(Ordering::Relaxed) {
             return;
         }
-        let keeping = match self.try_keep() {
-            Some(keeping) => keeping,
-            None if written < self.step() * LEAD => return,
+        let mut keeper = match self.keeper.try_lock() {
+            Ok(keeper) => keeper,
+            Err(_) if written < self.step() * LEAD => return,
             // If the keeper's runtime is blocked, only one writer waits until the time-out; later writers continue at
             // once. A write does not depend on room.
-            None if self.stands_still.load(Ordering::Relaxed) => return,
-            None => match tokio::time::timeout(requests.patience(), self.keep_or_room()).await {
-                Ok(Some(keeping)) => keeping,
-                Ok(None) => return,
+            Err(_) if self.stands_still.load(Ordering::Relaxed) => return,
+            Err(_) => match tokio::time::timeout(requests.patience(), self.keeper.lock()).await {
+                Ok(keeper) => keeper,
                 Err(_) => {
                     self.stands_still.store(true, Ordering::Relaxed);
                     return;
@@ -203,32 +183,8 @@ impl Budget {
         self.stands_still.store(false, Ordering::Relaxed);
         // Room may have been made during the wait.
         if self.written_bytes.load(Ordering::Relaxed) >= self.step() {
-            let Keeping { _tells, mut keeper } = keeping;
             self.round(requests, &mut keeper, 0).await;
         }
-    }
-
-    /// Waits until this writer is the keeper, or until a round has begun that makes room for what was written: then
-    /// it need not wait for the round's end.
-    async fn keep_or_room(&self) -> Option<Keeping<'_>> {
-        loop {
-            let moved = self.moved.notified();
-            tokio::pin!(moved);
-            moved.as_mut().enable();
-            if self.written_bytes.load(Ordering::Relaxed) < self.step() * LEAD {
-                return None;
-            }
-            if let Some(keeping) = self.try_keep() {
-                return Some(keeping);
-            }
-            moved.await;
-        }
-    }
-
-    /// Becomes the keeper, unless another caller is.
-    fn try_keep(&self) -> Option<Keeping<'_>> {
-        let keeper = self.keeper.try_lock().ok()?;
-        Some(Keeping { keeper, _tells: Tells(&self.moved) })
     }
 
     fn step(&self) -> u64 {
@@ -239,7 +195,6 @@ impl Budget {
     async fn round(&self, requests: &Requests, keeper: &mut Keeper, least: u64) {
         let keys = self.written_keys.swap(0, Ordering::Relaxed);
         let bytes = self.written_bytes.swap(0, Ordering::Relaxed);
-        self.moved.notify_waiters();
         keeper.census.wrote(keys, bytes);
         // As many keys leave as are written, unless their sizes change: then use the larger number.
         let leaving = ((bytes as f64 / keeper.census.mean().max(1.0)) as u64).max(keys);
