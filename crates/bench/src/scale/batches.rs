@@ -19,7 +19,7 @@ use crate::measure::statistics::median;
 const NAME: &str = "papers";
 /// Looks at the progress of a batch, whose median counts.
 const LOOKS: usize = 200;
-/// Batches that are asked about at once, as `compartment batch list` does.
+/// Batches that are asked about at once.
 const AT_ONCE: usize = 32;
 const LEASE: Duration = Duration::from_secs(60);
 

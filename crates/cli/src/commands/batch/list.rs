@@ -3,29 +3,19 @@
 use compartment::Databases;
 use compartment::clock::{Clock, SystemClock};
 use compartment::database_map::Role;
-use compartment::pipeline::{BatchRecord, BatchRegistry};
+use compartment::pipeline::BatchRegistry;
 use compartment_operations::work::batch_status;
-use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, STRONG};
 
-/// Batches that are asked about at once: one after the other, a thousand would take a thousand ways to the server.
-const ASKED_AT_ONCE: usize = 32;
-
 pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode, CliError> {
     let database = databases.role(Role::Batch)?;
     let now = SystemClock.now();
     let mut rows = Vec::new();
-    let records = BatchRegistry::new(database.clone()).list().await?;
-    let ask = async |record: BatchRecord| {
-        let progress = database.batch().progress(&record.name).await;
-        (record, progress)
-    };
-    let mut asked = stream::iter(records).map(ask).buffered(ASKED_AT_ONCE);
-    while let Some((record, progress)) = asked.next().await {
-        match progress {
+    for record in BatchRegistry::new(database.clone()).list().await? {
+        match database.batch().progress(&record.name).await {
             Ok(progress) => rows.push((record, progress, "gone")),
             // Its keys are not those of a batch; the others are.
             Err(error) if error.is_about_stored_data() => {
