@@ -11,9 +11,9 @@ use crate::command::{Failure, cargo, run};
 #[command(disable_help_flag = true)]
 pub(crate) struct BenchArgs {
     /// backends, isolation or all, with --quick and --json FILE; cache, with --only SECTION too; batches, with --only
-    /// SECTION and --peers; documents, with --corpus PATH; migrate; stats, with --servers N and --keys N; front,
-    /// with --rounds N and --requests N; guard, with --against REVISION, --rounds N and --most PERCENT; or micro,
-    /// with criterion's arguments.
+    /// SECTION and --peers; documents, with --corpus PATH; migrate; walks, with --keys N and --only ROW; scale, with
+    /// --only PART and sizes; stats, with --servers N and --keys N; front, with --rounds N and --requests N; guard, with
+    /// --against REVISION, --rounds N and --most PERCENT; or micro, with criterion's arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
@@ -38,6 +38,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
         Some((first, rest)) if first == "documents" => hand_over("documents", rest),
         Some((first, rest)) if first == "migrate" => hand_over("migrate", rest),
         Some((first, rest)) if first == "stats" => hand_over("stats", rest),
+        Some((first, rest)) if first == "scale" => hand_over("scale", rest),
+        Some((first, rest)) if first == "walks" => hand_over("walks", rest),
         Some((first, rest)) if first == "front" => front(rest),
         Some((first, rest)) if first == "guard" => crate::guard::guard(rest),
         Some((first, rest)) if first == "cache" => hand_over("cache", rest),

@@ -3,6 +3,8 @@
 use compartment_redis::ServerInfo;
 use redis::Pipeline;
 
+use crate::question::about;
+
 /// How a server tells at which instant a key expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExpiryBy {
@@ -31,9 +33,11 @@ impl ExpiryBy {
     /// −1 for a key that never expires, or [`MISSING`].
     pub(crate) fn ask(self, pipeline: &mut Pipeline, name: &[u8]) {
         match self {
-            Self::Instant => pipeline.cmd("PEXPIRETIME").arg(name),
-            Self::Script => pipeline.cmd("EVAL").arg(SCRIPT).arg(1).arg(name),
-        };
+            Self::Instant => about(pipeline, &["PEXPIRETIME"], name),
+            Self::Script => {
+                pipeline.cmd("EVAL").arg(SCRIPT).arg(1).arg(name);
+            }
+        }
     }
 
     /// Whether both are the same instant, within the accuracy of this way.

@@ -27,6 +27,7 @@ mod frameworks;
 pub mod health;
 mod info;
 mod key_type;
+mod lacking;
 mod limit;
 pub mod migrate;
 mod modules;
@@ -41,6 +42,7 @@ mod plan;
 pub mod plans;
 mod policy;
 mod progress;
+mod question;
 pub mod rdb;
 #[doc(hidden)]
 pub mod replication;

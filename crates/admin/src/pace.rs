@@ -181,6 +181,13 @@ impl Pace {
         Ok(())
     }
 
+    /// How many round trips may be under way together, so that both the server and this process have work. While the
+    /// latency or the share of the server is limited, one: each has to be seen before the next.
+    pub(crate) fn in_flight(&self) -> usize {
+        const SEVERAL: usize = 3;
+        if self.limits.latency.is_some() || self.limits.share.is_some() { 1 } else { SEVERAL }
+    }
+
     /// Measures the work of the server on requests of this connection, if its share is limited.
     pub(crate) fn measure(&self, connection: &mut Connection) {
         if self.limits.share.is_some() {

@@ -5,6 +5,7 @@ use compartment_redis::{Connection, answer_error};
 use redis::{Pipeline, Value};
 
 use crate::expiry::ExpiryBy;
+use crate::question::about;
 use crate::rdb::Payload;
 use crate::{Result, escape};
 
@@ -108,7 +109,7 @@ pub(crate) async fn take(
     let mut pipeline = Pipeline::with_capacity(names.len() * 2);
     for name in names {
         by.ask(&mut pipeline, name);
-        pipeline.cmd("DUMP").arg(name);
+        about(&mut pipeline, &["DUMP"], name);
     }
     let mut answers = connection.ask_each("dump", &pipeline).await?.into_iter();
     let mut snapshots = Vec::with_capacity(names.len());

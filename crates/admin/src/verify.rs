@@ -14,6 +14,7 @@ use crate::clocks::ClockShift;
 use crate::expiry::ExpiryBy;
 use crate::field_lives::FieldLives;
 use crate::fitness::refuse_stale_replica;
+use crate::lacking::lacking;
 use crate::migrate::{Course, Item, Lane, Routes, Way};
 use crate::rdb::Format;
 use crate::rdb::{self, FileReader};
@@ -84,6 +85,17 @@ impl VerifyReport {
         if self.examples.len() < max {
             self.examples.push((escape(name), what.into()));
         }
+    }
+
+    /// Adds what a lane has found.
+    fn add(&mut self, part: Self, max: usize) {
+        self.same += part.same;
+        self.missing += part.missing;
+        self.different += part.different;
+        self.extra += part.extra;
+        self.gone += part.gone;
+        let room = max.saturating_sub(self.examples.len());
+        self.examples.extend(part.examples.into_iter().take(room));
     }
 
     fn compare(
@@ -201,10 +213,11 @@ async fn compare_all(
             let some = &items[at..items.len().min(at + portion)];
             let (mut one, other) = lane.both_sides(some).await?;
             forget_ended(&mut lane, some, &mut one, &other).await?;
-            let mut report = report.lock().await;
+            let mut part = VerifyReport::default();
             for ((item, one), other) in some.iter().zip(&one).zip(&other) {
-                report.compare(&item.name, one.as_ref(), other.as_ref(), max);
+                part.compare(&item.name, one.as_ref(), other.as_ref(), max);
             }
+            report.lock().await.add(part, max.0);
             at += some.len();
             progress.advance(some.len() as u64);
         }
@@ -231,7 +244,7 @@ async fn forget_ended(
     Ok(())
 }
 
-/// Finds keys of the second side that the first lacks.
+/// Finds keys of the second side that the first lacks. The next names are read while the last ones are looked for.
 async fn look_for_extra(
     from: &Place,
     to: &Place,
@@ -243,21 +256,16 @@ async fn look_for_extra(
     let routes = Routes::single("all", &options.patterns, None);
     let mut walk = Walk::start(to, routes.only_pattern()).await?;
     let mut connection = from.open("verify").await?;
-    while let Some(names) = walk.next_page().await? {
-        let names: Vec<_> = names.into_iter().filter(|n| routes.rule_of(n).is_some()).collect();
-        let mut pipeline = redis::Pipeline::with_capacity(names.len());
-        for name in &names {
-            pipeline.cmd("EXISTS").arg(from.on_server(name).as_ref());
+    let mut names = walk.next_page().await?;
+    while let Some(mut page) = names {
+        page.retain(|name| routes.rule_of(name).is_some());
+        let (next, lacking) = tokio::join!(walk.next_page(), lacking(&mut connection, from, &page));
+        for name in lacking? {
+            report.extra += 1;
+            report.note(name, "only in the second database", options.examples);
         }
-        for (name, answer) in
-            names.iter().zip(connection.ask_each("look for a key", &pipeline).await?)
-        {
-            if compartment_redis::read_answer::<i64>("look for a key", answer)? == 0 {
-                report.extra += 1;
-                report.note(name, "only in the second database", options.examples);
-            }
-        }
-        progress.advance(names.len() as u64);
+        progress.advance(page.len() as u64);
+        names = next?;
     }
     Ok(())
 }

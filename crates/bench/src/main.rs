@@ -8,7 +8,9 @@ mod documents;
 mod front;
 mod measure;
 mod migrate;
+mod scale;
 mod stats;
+mod walks;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,13 @@ enum Command {
     Batches(batches::BatchesArgs),
     /// Estimated bytes of databases beside exact sums, on seeded servers.
     Stats(stats::StatsArgs),
+    /// Time and memory at ten times the size: documents, batches, workers, keys.
+    Scale(scale::ScaleArgs),
+    /// Started by `scale` to measure peak memory.
+    #[command(hide = true)]
+    ScaleOnce(scale::OnceArgs),
+    /// Cleanup, analyze and verify of a million keys, beside a bare loop of SCAN.
+    Walks(walks::WalksArgs),
     /// The front beside the server itself and beside twemproxy.
     Front(front::FrontArgs),
     /// Started by `batches` as a worker.
@@ -61,6 +70,9 @@ fn main() -> ExitCode {
         Command::Cache(args) => cache::run(&args),
         Command::Batches(args) => batches::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::Scale(args) => scale::run(&args),
+        Command::ScaleOnce(args) => scale::run_once(&args),
+        Command::Walks(args) => walks::run(&args),
         Command::Front(args) => front::run(&args),
         Command::BatchesWorker(args) => batches::fleet::work(&args),
         Command::Spin => {

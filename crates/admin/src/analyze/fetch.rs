@@ -5,6 +5,7 @@ use compartment_redis::{Connection, answer_error};
 use redis::{Pipeline, Value};
 
 use super::collect::KeyFacts;
+use crate::question::about;
 use crate::{KeyType, Place};
 
 /// The questions that this server allows and the analysis needs.
@@ -48,14 +49,14 @@ pub(crate) async fn look_at(
         let key = place.on_server(name);
         let key = key.as_ref();
         match questions.encoding {
-            true => pipeline.cmd("OBJECT").arg("ENCODING").arg(key),
-            false => pipeline.cmd("TYPE").arg(key),
-        };
-        pipeline.cmd("PTTL").arg(key);
+            true => about(&mut pipeline, &["OBJECT", "ENCODING"], key),
+            false => about(&mut pipeline, &["TYPE"], key),
+        }
+        about(&mut pipeline, &["PTTL"], key);
         if questions.idle {
-            pipeline.cmd("OBJECT").arg("IDLETIME").arg(key);
+            about(&mut pipeline, &["OBJECT", "IDLETIME"], key);
         } else if questions.uses {
-            pipeline.cmd("OBJECT").arg("FREQ").arg(key);
+            about(&mut pipeline, &["OBJECT", "FREQ"], key);
         }
     }
     let answers = connection.ask_each(OPERATION, &pipeline).await?;
@@ -143,7 +144,7 @@ async fn second_round(
     for (at, second) in open {
         let key = place.on_server(&page[*at].0);
         if second.key_type {
-            pipeline.cmd("TYPE").arg(key.as_ref());
+            about(&mut pipeline, &["TYPE"], key.as_ref());
         }
         if second.bytes {
             add_memory_usage(&mut pipeline, key.as_ref(), questions.exact);
@@ -173,9 +174,11 @@ async fn second_round(
 }
 
 fn add_memory_usage(pipeline: &mut Pipeline, key: &[u8], exact: bool) {
-    let command = pipeline.cmd("MEMORY").arg("USAGE").arg(key);
-    if exact {
-        command.arg("SAMPLES").arg(0);
+    match exact {
+        true => {
+            pipeline.cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(0);
+        }
+        false => about(pipeline, &["MEMORY", "USAGE"], key),
     }
 }
 

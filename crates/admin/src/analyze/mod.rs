@@ -224,6 +224,9 @@ pub(crate) async fn signatures(
     Ok(known)
 }
 
+/// A page of keys that is asked about.
+type Asked = tokio::task::JoinHandle<compartment_core::Result<Page>>;
+
 struct Work<'a> {
     place: &'a Place,
     connection: &'a Connection,
@@ -232,27 +235,23 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// The second walk; returns the number of vanished keys.
+    /// The second walk; returns the number of vanished keys. The next names are read while the last ones are asked about.
     async fn look_at_keys(&mut self, collector: &mut Collector, pace: &mut Pace) -> Result<u64> {
         let mut walk = Walk::start(self.place, None).await?;
         let mut under_way = VecDeque::new();
         let mut vanished = 0;
-        loop {
-            let Some(mut page) = pace.next_page(&mut walk).await? else { break };
-            while !page.is_empty() {
-                let rest = page.split_off(pace.batch().min(page.len()));
-                pace.admit(page.len() * self.questions.commands_per_key()).await?;
-                let asked = fetch::look_at(
-                    self.connection.clone(),
-                    self.place.clone(),
-                    std::mem::replace(&mut page, rest),
-                    self.questions,
-                );
-                under_way.push_back(tokio::spawn(asked));
-                if under_way.len() >= IN_FLIGHT {
-                    vanished += self.take(under_way.pop_front(), collector).await?;
-                }
+        let mut next = pace.next_page(&mut walk).await?;
+        while let Some(page) = next {
+            if pace.in_flight() == 1 {
+                vanished += self.ask_about(page, &mut under_way, collector, pace).await?;
+                next = pace.next_page(&mut walk).await?;
+                continue;
             }
+            pace.admit(1).await?;
+            let asked = self.ask_about(page, &mut under_way, collector, pace);
+            let (following, gone) = tokio::join!(walk.next_page(), asked);
+            vanished += gone?;
+            next = following?;
         }
         while !under_way.is_empty() {
             vanished += self.take(under_way.pop_front(), collector).await?;
@@ -260,11 +259,33 @@ impl Work<'_> {
         Ok(vanished)
     }
 
-    async fn take(
+    /// Asks about a page; takes answers once enough questions are under way. Returns the number of vanished keys.
+    async fn ask_about(
         &self,
-        task: Option<tokio::task::JoinHandle<compartment_core::Result<Page>>>,
+        mut page: Vec<Vec<u8>>,
+        under_way: &mut VecDeque<Asked>,
         collector: &mut Collector,
+        pace: &mut Pace,
     ) -> Result<u64> {
+        let mut vanished = 0;
+        while !page.is_empty() {
+            let rest = page.split_off(pace.batch().min(page.len()));
+            pace.admit(page.len() * self.questions.commands_per_key()).await?;
+            let asked = fetch::look_at(
+                self.connection.clone(),
+                self.place.clone(),
+                std::mem::replace(&mut page, rest),
+                self.questions,
+            );
+            under_way.push_back(tokio::spawn(asked));
+            if under_way.len() >= IN_FLIGHT {
+                vanished += self.take(under_way.pop_front(), collector).await?;
+            }
+        }
+        Ok(vanished)
+    }
+
+    async fn take(&self, task: Option<Asked>, collector: &mut Collector) -> Result<u64> {
         let Some(task) = task else { return Ok(0) };
         let page = task.await.map_err(ended_early)??;
         let mut vanished = 0;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use compartment_core::{DatabaseMap, Template};
 use compartment_redis::{Connection, read_answer};
-use redis::Pipeline;
+use redis::{Pipeline, Value};
 use serde::Serialize;
 
+use crate::question::about;
 use crate::{Place, Result};
 
 /// How the age of a key is known.
@@ -76,6 +77,9 @@ impl Ages {
         self.templates.iter().find(|(template, _)| template.matches(name)).map(|(_, ttl)| *ttl)
     }
 
+    /// The most commands for a key.
+    pub(super) const COMMANDS: usize = 2;
+
     /// The ages of keys, in their order. None of the questions counts as a use.
     ///
     /// # Errors
@@ -86,7 +90,6 @@ impl Ages {
         place: &Place,
         names: Vec<Vec<u8>>,
     ) -> Result<Vec<Age>> {
-        const ASK: &str = "ask for the age of keys";
         let Some(older_than) = self.older_than else {
             let old = names.into_iter().map(|name| Old {
                 name,
@@ -96,23 +99,51 @@ impl Ages {
             });
             return Ok(old.map(Age::Old).collect());
         };
+        // The TTL matters only where a template gave it.
+        let by_ttl: Vec<bool> = names.iter().map(|name| self.ttl_of(name).is_some()).collect();
         let mut pipeline = Pipeline::with_capacity(2 * names.len());
-        for name in &names {
+        for (name, by_ttl) in names.iter().zip(&by_ttl) {
             let on_server = place.on_server(name);
-            pipeline.cmd("PTTL").arg(on_server.as_ref());
-            pipeline.cmd("OBJECT").arg("IDLETIME").arg(on_server.as_ref());
+            if *by_ttl {
+                about(&mut pipeline, &["PTTL"], on_server.as_ref());
+            }
+            about(&mut pipeline, &["OBJECT", "IDLETIME"], on_server.as_ref());
         }
         let mut answers = connection.ask_each(ASK, &pipeline).await?.into_iter();
-        let mut ages = Vec::with_capacity(names.len());
-        for name in names {
-            let (left, idle) = (answers.next(), answers.next());
-            let left: i64 = read_answer(ASK, left.unwrap_or(redis::Value::Int(-2)))
-                .map_err(|error| error.in_database(place.label()))?;
+        let mut told = Vec::with_capacity(names.len());
+        for by_ttl in by_ttl {
+            let left = if by_ttl { Some(left(answers.next(), place)?) } else { None };
             // An LFU policy is an error here, and so is a server that hides the command.
-            let idle = idle.and_then(|idle| read_answer::<Option<u64>>(ASK, idle).ok().flatten());
-            ages.push(self.age(name, left, idle, older_than));
+            let idle = answers.next().and_then(|idle| read_answer::<Option<u64>>(ASK, idle).ok());
+            told.push((left, idle));
         }
-        Ok(ages)
+        self.tell_those_gone(connection, place, &names, &mut told).await?;
+        let each = names.into_iter().zip(told);
+        Ok(each
+            .map(|(name, (left, idle))| {
+                let gone = if idle == Some(None) { -2 } else { -1 };
+                self.age(name, left.unwrap_or(gone), idle.flatten(), older_than)
+            })
+            .collect())
+    }
+
+    /// Asks for the TTL of keys of which nothing is known, so that those that are gone do not count.
+    async fn tell_those_gone(
+        &self,
+        connection: &mut Connection,
+        place: &Place,
+        names: &[Vec<u8>],
+        told: &mut [(Option<i64>, Option<Option<u64>>)],
+    ) -> Result<()> {
+        let mut pipeline = Pipeline::new();
+        for (name, _) in names.iter().zip(told.iter()).filter(|(_, told)| **told == (None, None)) {
+            about(&mut pipeline, &["PTTL"], place.on_server(name).as_ref());
+        }
+        let mut answers = connection.ask_each(ASK, &pipeline).await?.into_iter();
+        for slot in told.iter_mut().filter(|told| **told == (None, None)) {
+            slot.0 = Some(left(answers.next(), place)?);
+        }
+        Ok(())
     }
 
     fn age(&self, name: Vec<u8>, left: i64, idle: Option<u64>, older_than: Duration) -> Age {
@@ -134,6 +165,14 @@ impl Ages {
         let old = Old { name, by: AgeBy::Idle, bound, age_seconds: idle };
         if idle >= bound { Age::Old(old) } else { Age::Young }
     }
+}
+
+const ASK: &str = "ask for the age of keys";
+
+/// The milliseconds that a key has left, −1 for one that never expires, −2 for one that is gone.
+fn left(answer: Option<Value>, place: &Place) -> Result<i64> {
+    let left = read_answer(ASK, answer.unwrap_or(Value::Int(-2)));
+    Ok(left.map_err(|error| error.in_database(place.label()))?)
 }
 
 fn millis(time: Duration) -> u64 {

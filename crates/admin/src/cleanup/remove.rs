@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use compartment_core::{DatabaseKind, DatabaseMap};
 use compartment_redis::Connection;
 use serde::Serialize;
+use tokio::task::JoinSet;
 
 use super::age::{Age, AgeBy, Ages, Old};
 use super::journal::Journal;
@@ -108,12 +109,15 @@ pub async fn cleanup(
     progress.begin("look at the keys", place.known_keys().await);
     let chosen = Chosen::new(&options.patterns).only(options.only.as_ref());
     let mut walk = Walk::start(place, chosen.glob()).await?;
-    loop {
-        let Some(mut page) = run.pace.next_page(&mut walk).await? else { break };
+    let mut next = run.pace.next_page(&mut walk).await?;
+    while let Some(mut page) = next {
         let all = page.len() as u64;
         page.retain(|name| chosen.takes(name));
-        run.page(page).await?;
+        next = run.page_and_next(page, &mut walk).await?;
         progress.advance(all);
+    }
+    while !run.under_way.is_empty() {
+        run.take_next().await?;
     }
     Ok(run.finish(began.elapsed()))
 }
@@ -122,7 +126,8 @@ struct Run<'a> {
     place: &'a Place,
     connection: Connection,
     pace: Pace,
-    ages: Ages,
+    ages: Arc<Ages>,
+    under_way: JoinSet<Result<Vec<Age>>>,
     learner: Learner,
     names: Option<NameCounter>,
     apply: bool,
@@ -144,7 +149,8 @@ impl<'a> Run<'a> {
             place,
             connection,
             pace,
-            ages: Ages::new(place, map, options.older_than),
+            ages: Arc::new(Ages::new(place, map, options.older_than)),
+            under_way: JoinSet::new(),
             learner: Learner::default(),
             names: options.note_names.map(NameCounter::new),
             apply: options.apply,
@@ -158,6 +164,22 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Works on a page, and reads the next one: meanwhile, if several round trips may be under way.
+    async fn page_and_next(
+        &mut self,
+        page: Vec<Vec<u8>>,
+        walk: &mut Walk,
+    ) -> Result<Option<Vec<Vec<u8>>>> {
+        if self.pace.in_flight() == 1 {
+            self.page(page).await?;
+            return Ok(self.pace.next_page(walk).await?);
+        }
+        self.pace.admit(1).await?;
+        let (next, done) = tokio::join!(walk.next_page(), self.page(page));
+        done?;
+        Ok(next?)
+    }
+
     async fn page(&mut self, mut names: Vec<Vec<u8>>) -> Result<()> {
         let all = names.len();
         names.retain(|name| !is_ours(name));
@@ -169,12 +191,36 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Asks for the ages of a batch; answers are taken once as many batches are under way as may be.
     async fn batch(&mut self, names: Vec<Vec<u8>>) -> Result<()> {
         self.report.seen += names.len() as u64;
-        let commands = 2 * names.len();
-        let ages = self.ages.of(&mut self.connection, self.place, names);
+        let commands = Ages::COMMANDS * names.len();
+        if self.pace.in_flight() == 1 {
+            let asked = self.ages.of(&mut self.connection, self.place, names);
+            let ages = self.pace.during(commands, asked).await??;
+            return self.take(ages).await;
+        }
+        self.pace.admit(commands).await?;
+        let (ages, place) = (Arc::clone(&self.ages), self.place.clone());
+        let mut connection = self.connection.clone();
+        let asked = async move { ages.of(&mut connection, &place, names).await };
+        self.under_way.spawn(asked);
+        match self.under_way.len() >= self.pace.in_flight() {
+            true => self.take_next().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Takes the ages of the batch that is answered next.
+    async fn take_next(&mut self) -> Result<()> {
+        let Some(ages) = self.under_way.join_next().await else { return Ok(()) };
+        let ended = |error: tokio::task::JoinError| AdminError::Invalid(error.to_string());
+        self.take(ages.map_err(ended)??).await
+    }
+
+    async fn take(&mut self, ages: Vec<Age>) -> Result<()> {
         let mut old = Vec::new();
-        for age in self.pace.during(commands, ages).await?? {
+        for age in ages {
             match age {
                 Age::Old(key) => old.push(key),
                 Age::Young | Age::Gone => {}

@@ -6,8 +6,8 @@ mod ours;
 #[cfg(feature = "peers")]
 mod peers;
 mod queue;
-mod server;
-mod state;
+pub(crate) mod server;
+pub(crate) mod state;
 mod stores;
 mod stream;
 

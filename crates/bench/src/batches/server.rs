@@ -14,13 +14,13 @@ use crate::measure::statistics::{median, short};
 use crate::measure::table::{align, plain};
 
 /// Processor time used by the server, in seconds.
-pub(super) async fn cpu(server: &TestRedis) -> f64 {
+pub(crate) async fn cpu(server: &TestRedis) -> f64 {
     let info = server.command(&["INFO", "cpu"]).await.text();
     ["used_cpu_sys:", "used_cpu_user:"].iter().map(|name| figure(&info, name)).sum()
 }
 
 /// Bytes that the server has allocated.
-pub(super) async fn memory(server: &TestRedis) -> f64 {
+pub(crate) async fn memory(server: &TestRedis) -> f64 {
     figure(&server.command(&["INFO", "memory"]).await.text(), "used_memory:")
 }
 
@@ -30,7 +30,7 @@ fn figure(info: &str, name: &str) -> f64 {
 }
 
 /// The database of batches and queues, over the server at this URL.
-pub(super) async fn open(url: &str) -> Result<Database, Failure> {
+pub(crate) async fn open(url: &str) -> Result<Database, Failure> {
     let config = RedisConfig::for_instance(&Instance::new(url)?, 1);
     let backend = RedisBackend::connect(config, &[1]).await?;
     Ok(backend.open(Contract::new("batch", DatabaseKind::Durable).with_index(1)).await?)

@@ -82,7 +82,7 @@ pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
     Measured::new(text(&found), &found)
 }
 
-async fn submit(batch: &Database, documents: u32) -> Result<(), Failure> {
+pub(crate) async fn submit(batch: &Database, documents: u32) -> Result<(), Failure> {
     let store = batch.batch();
     store.create(NAME, &BatchPlan::chain(&STAGES)).await?;
     for from in (0..documents).step_by(MAX_AT_ONCE) {
@@ -138,12 +138,12 @@ fn text(state: &State) -> String {
 }
 
 /// The program's memory in kilobytes. Resets its peak.
-fn peak_memory() -> f64 {
+pub(crate) fn peak_memory() -> f64 {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     peak_since_reset()
 }
 
-fn peak_since_reset() -> f64 {
+pub(crate) fn peak_since_reset() -> f64 {
     let peak = ProcessMemory::now().and_then(|memory| memory.peak);
     peak.map_or(f64::NAN, |bytes| bytes as f64 / 1_024.0)
 }

@@ -13,6 +13,7 @@ use compartment_testkit::TestRedis;
 use serde::Serialize;
 
 use super::Measured;
+use crate::batches::server::cpu;
 use crate::measure::Failure;
 use crate::measure::statistics::{median, short};
 use crate::measure::table::{align, plain};
@@ -77,6 +78,11 @@ struct Row {
     what: String,
     writes_a_second: f64,
     writes_a_second_without_budget: f64,
+    /// Processor time of the server for a write, in microseconds, with and without the budget.
+    server_micros: f64,
+    server_micros_without_budget: f64,
+    /// The ratios of the turns.
+    ratios: Vec<f64>,
     /// The highest and the final sum of `MEMORY USAGE`.
     highest_bytes: u64,
     final_bytes: u64,
@@ -110,8 +116,19 @@ pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
 }
 
 fn text(report: &Report) -> String {
-    let header =
-        ["", "writes/s", "without", "", "highest", "at the end", "looks", "evicted", "used_memory"];
+    let header = [
+        "",
+        "writes/s",
+        "without",
+        "",
+        "of turns",
+        "server µs",
+        "without",
+        "highest",
+        "at the end",
+        "evicted",
+        "used_memory",
+    ];
     let mut table = plain(header);
     let percent = |bytes: u64| format!("{:.1} %", bytes as f64 * 100.0 / BUDGET as f64);
     for row in &report.floods {
@@ -120,10 +137,12 @@ fn text(report: &Report) -> String {
             row.what.clone(),
             short(with),
             short(without),
-            format!("{:.2}×", with / without),
+            format!("{:.2}×", median(row.ratios.clone())),
+            row.ratios.iter().map(|ratio| format!("{ratio:.2}")).collect::<Vec<_>>().join(" "),
+            format!("{:.1}", row.server_micros),
+            format!("{:.1}", row.server_micros_without_budget),
             percent(row.highest_bytes),
             percent(row.final_bytes),
-            row.looks.to_string(),
             short(row.evicted as f64),
             percent(row.used_memory_bytes),
         ]);
@@ -170,9 +189,18 @@ async fn flood(shape: Shape, slice: Duration) -> Result<Row, Failure> {
         without.push(open(&free, None).await?);
     }
     let (mut held_rates, mut free_rates) = (Vec::new(), Vec::new());
+    let (mut held_micros, mut free_micros) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
-        free_rates.push(write_for(&without, shape, slice).await?);
-        held_rates.push(write_for(&with, shape, slice).await?);
+        for (server, caches, rates, micros) in [
+            (&free, &without, &mut free_rates, &mut free_micros),
+            (&*held, &with, &mut held_rates, &mut held_micros),
+        ] {
+            let (worked, began) = (cpu(server).await, Instant::now());
+            let rate = write_for(caches, shape, slice).await?;
+            let writes = rate * began.elapsed().as_secs_f64();
+            micros.push((cpu(server).await - worked) * 1e6 / writes);
+            rates.push(rate);
+        }
     }
     // Summing takes server time, so it has a separate turn.
     let is_over = Arc::new(AtomicBool::new(false));
@@ -193,8 +221,11 @@ async fn flood(shape: Shape, slice: Duration) -> Result<Row, Failure> {
     let (highest_bytes, looks) = watcher.await?;
     Ok(Row {
         what: shape.what.to_owned(),
+        ratios: held_rates.iter().zip(&free_rates).map(|(held, free)| held / free).collect(),
         writes_a_second: median(held_rates),
         writes_a_second_without_budget: median(free_rates),
+        server_micros: median(held_micros),
+        server_micros_without_budget: median(free_micros),
         highest_bytes,
         final_bytes: used(&held).await,
         looks,

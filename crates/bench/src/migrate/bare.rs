@@ -8,14 +8,17 @@ use redis::{AsyncConnectionConfig, Pipeline, Value};
 
 use super::Failure;
 
-async fn connect(server: &TestRedis, index: u32) -> Result<MultiplexedConnection, Failure> {
+pub(crate) async fn connect(
+    server: &TestRedis,
+    index: u32,
+) -> Result<MultiplexedConnection, Failure> {
     let client = redis::Client::open(format!("{}/{index}", server.url()))?;
     let patient =
         AsyncConnectionConfig::new().set_response_timeout(Some(std::time::Duration::from_secs(60)));
     Ok(client.get_multiplexed_async_connection_with_config(&patient).await?)
 }
 
-async fn page(
+pub(crate) async fn page(
     connection: &mut MultiplexedConnection,
     cursor: u64,
 ) -> Result<(u64, Vec<Vec<u8>>), Failure> {
@@ -45,7 +48,7 @@ pub(super) async fn relocate(server: &TestRedis, from: u32, to: u32) -> Result<f
 }
 
 /// `SCAN` and pipelined `COPY`; returns seconds.
-pub(super) async fn copy(server: &TestRedis, from: u32, to: u32) -> Result<f64, Failure> {
+pub(crate) async fn copy(server: &TestRedis, from: u32, to: u32) -> Result<f64, Failure> {
     let mut connection = connect(server, from).await?;
     let started = Instant::now();
     let (mut cursor, mut copied) = (0, 0_u64);

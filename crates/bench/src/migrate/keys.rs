@@ -7,7 +7,7 @@ use super::Failure;
 
 /// Of each hundred keys: 45 strings, 15 hashes, 10 each of lists, sets, sorted sets and streams;
 /// three in ten expire, a day from now.
-pub(super) async fn fill(server: &TestRedis, count: u64) -> Result<(), Failure> {
+pub(crate) async fn fill(server: &TestRedis, count: u64) -> Result<(), Failure> {
     let client = redis::Client::open(server.url())?;
     let mut connection = client.get_multiplexed_async_connection().await?;
     let mut at = 0;

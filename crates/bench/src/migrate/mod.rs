@@ -1,8 +1,8 @@
 //! `migrate`: moving, copying, backing up and restoring a million keys, beside bare loops.
 
-mod bare;
+pub(crate) mod bare;
 mod files;
-mod keys;
+pub(crate) mod keys;
 mod latency;
 
 use std::path::{Path, PathBuf};

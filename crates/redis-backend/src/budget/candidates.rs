@@ -70,6 +70,11 @@ impl Candidates {
         (self.by_turn.len() >= MOST && !is_housekeeping).then_some(rank)
     }
 
+    /// How many more are kept before the last is forgotten.
+    pub(crate) fn room(&self) -> u64 {
+        MOST.saturating_sub(self.by_turn.len()) as u64
+    }
+
     /// Forgets all candidates: their ranks have a new meaning.
     pub(crate) fn clear(&mut self) {
         self.by_turn.clear();

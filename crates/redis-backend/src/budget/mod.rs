@@ -1,29 +1,24 @@
 //! Keeps a `cache` database within its memory budget, since no server does that for one database.
 //!
 //! A process counts what it writes. After each [`STEP`] of the budget one writer becomes the keeper for a round
-//! before its write continues: it walks on over the keys, measures them ([`Census`]), and evicts those unused for
-//! longest ([`Candidates`]) until there is room for the next step. Other writers continue meanwhile for up to
+//! before its write continues: it walks on over the keys, measures them ([`census`]), and evicts those unused for
+//! longest ([`candidates`]) until there is room for the next step. Other writers continue meanwhile for up to
 //! [`LEAD`] steps, and then wait for the round. Processes know each other's writes only from the server's key count
 //! and sizes, and each makes room for its own writes.
 
 pub(crate) mod candidates;
 pub(crate) mod census;
+mod keeper;
 pub(crate) mod watch;
 
 use compartment_core::{Contract, DatabaseKind, Error, Placement, Result};
-use redis::Cmd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Mutex;
 
-use crate::budget::candidates::{Candidate, Candidates};
-use crate::budget::census::Census;
+use crate::budget::keeper::{Keeper, PAGE};
 use crate::error::is_hidden;
 use crate::repeat::Repeat;
 use crate::requests::Requests;
-use crate::script::{LuaScript, lua_script};
-
-static WALK: LuaScript = lua_script!("budget_rank.lua", "budget_walk.lua");
-static EVICT: LuaScript = lua_script!("budget_rank.lua", "budget_evict.lua");
 
 /// The budget is divided into this many steps; each step written causes a round.
 const STEP: u64 = 256;
@@ -39,8 +34,6 @@ const MET_PER_EVICTED: u64 = 2;
 /// unused keys by the time that something has to be evicted.
 const FAR_BELOW: u64 = 90;
 const ONE_IN: u64 = 16;
-/// Keys in one script: about 0.2 ms of the server's time.
-const PAGE: u64 = 200;
 /// Up to this number of keys, each round measures all of them.
 const FEW: u64 = 2 * PAGE;
 /// Scripts in one round. A database far over its budget needs several rounds.
@@ -51,17 +44,6 @@ const NEARLY_FULL: u64 = 95;
 const LOOK: u64 = 4_000;
 /// The server's approximate overhead for a key beside its name and value, in bytes.
 const OVERHEAD: u64 = 48;
-
-/// The names that a walk meets are arguments, not keys.
-const NO_KEYS: &[&str] = &[];
-
-/// The measurements of a database, used by the caller that makes room.
-#[derive(Debug, Default)]
-struct Keeper {
-    census: Census,
-    candidates: Candidates,
-    by_frequency: bool,
-}
 
 /// The budget of one database.
 #[derive(Debug)]
@@ -230,7 +212,9 @@ impl Budget {
         }
     }
 
-    /// Measures `wanted` keys, and evicts after `written` bytes.
+    /// Measures `wanted` keys, and evicts after `written` bytes. The longest unused keys of earlier pages are evicted
+    /// while the walk goes on: each page and each eviction is a script of its own, but a round waits for both at once.
+    /// What the last page shows to be too much is left to the next round, unless the budget is full.
     async fn make_room(
         &self,
         requests: &Requests,
@@ -239,25 +223,45 @@ impl Budget {
         written: u64,
     ) -> Result<()> {
         let start = keeper.census.progress();
-        let (mut met, mut scripts) = (0, 0);
+        let (mut met, mut scripts, mut evicted) = (0, 0, 0);
         while scripts < MAX_SCRIPTS && keeper.census.progress() - start < 1.0 {
             if met >= wanted && keeper.census.growth() <= self.step() as f64 {
                 break;
             }
-            met += keeper.walk(requests, wanted.saturating_sub(met)).await?;
-            scripts += 1;
+            let excess = self.excess(keeper, written.saturating_sub(evicted));
+            let leaving = keeper.candidates.take(excess, PAGE as usize, false);
+            scripts += 1 + usize::from(!leaving.is_empty());
+            let names = wanted.saturating_sub(met);
+            let (found, freed) = keeper.walk_and_evict(requests, names, leaving).await?;
+            met += found;
+            evicted += freed;
         }
-        let reserved = self.in_flight.load(Ordering::Relaxed).max(self.step());
-        let target = (self.bytes / 100 * PERCENT).saturating_sub(reserved);
-        let used = keeper.census.used();
-        let over = used.saturating_sub(target);
-        let leaving = if used + reserved > self.bytes {
-            over
-        } else {
+        let excess = self.excess(keeper, written.saturating_sub(evicted));
+        if excess <= self.step() * LEAD && !self.is_full(keeper) {
+            return Ok(());
+        }
+        keeper.evict_bytes(requests, excess, MAX_SCRIPTS.saturating_sub(scripts)).await
+    }
+
+    /// The bytes that are written and perhaps not counted yet.
+    fn reserved(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed).max(self.step())
+    }
+
+    /// Whether the budget has no room for them.
+    fn is_full(&self, keeper: &Keeper) -> bool {
+        keeper.census.used() + self.reserved() > self.bytes
+    }
+
+    /// How many bytes have to leave after `written` bytes.
+    fn excess(&self, keeper: &Keeper, written: u64) -> u64 {
+        let target = (self.bytes / 100 * PERCENT).saturating_sub(self.reserved());
+        let over = keeper.census.used().saturating_sub(target);
+        match self.is_full(keeper) {
+            true => over,
             // Several processes see one excess, and each sees an estimate that may be too high.
-            over.min(written + over / 4)
-        };
-        keeper.evict_bytes(requests, leaving, MAX_SCRIPTS - scripts).await
+            false => over.min(written + over / 4),
+        }
     }
 
     /// Logs a refusal once and stops asking.
@@ -276,108 +280,6 @@ impl Budget {
         }
     }
 }
-
-impl Keeper {
-    /// Continues the walk by about `names` keys; returns how many it measured.
-    async fn walk(&mut self, requests: &Requests, names: u64) -> Result<u64> {
-        // The limit includes candidates whose last use is reported up to a second later, so that a candidate met
-        // again is counted where it was last met.
-        let limit = self.candidates.limit().map(|limit| limit + 2 * self.slack());
-        let limit = limit.map_or(String::new(), |limit| limit.to_string());
-        let (cursor, count) = (self.census.cursor(), names.clamp(PAGE / 10, PAGE));
-        let arguments = |command: &mut Cmd| {
-            command.arg(cursor).arg(count).arg(&limit);
-        };
-        let (next, database_keys, by_frequency, keys, bytes, found): Walked =
-            WALK.run_on(requests, Repeat::Idempotent, "measure", "", NO_KEYS, arguments).await?;
-        if keys > 0 && by_frequency != self.by_frequency {
-            self.by_frequency = by_frequency;
-            self.candidates.clear();
-        }
-        let step = self.census.met(next, keys, bytes, database_keys);
-        for (name, bytes, rank) in found {
-            self.candidates.add(Candidate { name: name.into(), bytes, rank, step });
-        }
-        Ok(keys)
-    }
-
-    /// How much higher a rank may appear without a use: the server's clock of last uses lags by a tenth of a second,
-    /// and so may fall into the previous second.
-    fn slack(&self) -> i64 {
-        i64::from(!self.by_frequency)
-    }
-
-    /// Evicts this many bytes, if this many scripts suffice. Bytes written meanwhile are left for the next round,
-    /// because pursuing them would need a script for every few keys.
-    async fn evict_bytes(&mut self, requests: &Requests, bytes: u64, scripts: usize) -> Result<()> {
-        let (mut left, mut dry_since, mut all) = (bytes, None, false);
-        for _ in 0..scripts {
-            if left == 0 {
-                return Ok(());
-            }
-            let leaving = self.candidates.take(left, PAGE as usize / 2, all);
-            if !leaving.is_empty() {
-                left = left.saturating_sub(self.evict(requests, leaving).await?);
-                dry_since = None;
-                continue;
-            }
-            // No candidate is left: the walk finds more. Housekeeping keys are evicted only if a whole cycle finds no
-            // others.
-            let since = *dry_since.get_or_insert(self.census.progress());
-            if self.census.progress() - since < 1.0 {
-                self.walk(requests, PAGE).await?;
-            } else if all {
-                return Ok(());
-            } else {
-                (all, dry_since) = (true, None);
-            }
-        }
-        Ok(())
-    }
-
-    /// Evicts the candidates that were not used since they were measured; returns the bytes that need not be evicted
-    /// any more.
-    async fn evict(&mut self, requests: &Requests, leaving: Vec<Candidate>) -> Result<u64> {
-        let slack = self.slack();
-        // If another process makes room at the same time, this one evicts fewer.
-        let enough = self.census.database_keys().saturating_sub(leaving.len() as u64);
-        let arguments = |command: &mut Cmd| {
-            command.arg(enough);
-            for candidate in &leaving {
-                command.arg(candidate.name.as_ref()).arg(candidate.rank + slack);
-            }
-        };
-        let answer: Vec<i64> =
-            EVICT.run_on(requests, Repeat::OnlyIfNotSent, "evict", "", NO_KEYS, arguments).await?;
-        let Some((&database_keys, freed)) = answer.split_first() else { return Ok(0) };
-        self.census.counted(database_keys.unsigned_abs());
-        let mut bytes = 0;
-        for (candidate, &freed) in leaving.into_iter().zip(freed) {
-            match freed {
-                USED_SINCE => {}
-                NOT_NEEDED => {
-                    bytes += candidate.bytes;
-                    self.candidates.add(candidate);
-                }
-                _ => {
-                    // A key that was gone is missing in the used bytes already.
-                    bytes += if freed > 0 { candidate.bytes } else { 0 };
-                    self.census.removed(candidate.step, candidate.bytes);
-                }
-            }
-        }
-        requests.traffic.evicted(freed.iter().filter(|freed| **freed > 0).count() as u64);
-        Ok(bytes)
-    }
-}
-
-/// Answers of the evicting script, beside 1 and 0 for keys that are gone now.
-const USED_SINCE: i64 = -1;
-const NOT_NEEDED: i64 = -2;
-
-/// Cursor, keys in the database, whether ranks are frequencies, keys measured, their bytes, and the candidates among
-/// them.
-type Walked = (u64, u64, bool, u64, u64, Vec<(Vec<u8>, u64, i64)>);
 
 /// The approximate bytes of a key with a name and a value of these lengths.
 pub(crate) fn about(name: usize, value: usize) -> u64 {

@@ -1,6 +1,8 @@
 //! Reads keys in the source and in their targets, by the source's clock.
 
-use super::Lane;
+use compartment_redis::Connection;
+
+use super::{Course, Lane};
 use crate::Result;
 use crate::expiry::ExpiryBy;
 use crate::field_lives::{FieldLives, expires_by_field};
@@ -14,10 +16,14 @@ impl Lane {
         &mut self,
         items: &[Item],
     ) -> Result<(Vec<Option<Snapshot>>, Vec<Option<Snapshot>>)> {
-        let here = self.fingerprints_in_source(items).await?;
+        let (here, there) = tokio::join!(
+            in_source(&self.course, &mut self.source, items),
+            in_targets(&self.course, &mut self.targets, items)
+        );
+        let (here, there) = (here?, there?);
         let bytes = here.iter().flatten().map(|snapshot| snapshot.payload.len()).sum();
         self.keys_at_once.learn(items.len(), bytes);
-        Ok((here, self.fingerprints_in_targets(items).await?))
+        Ok((here, there))
     }
 
     /// Reads the keys in the source.
@@ -25,40 +31,7 @@ impl Lane {
         &mut self,
         items: &[Item],
     ) -> Result<Vec<Option<Snapshot>>> {
-        let expiry = ExpiryBy::of(self.course.source.server().info());
-        let names: Vec<Vec<u8>> = items.iter().map(|item| self.course.source_name(item)).collect();
-        let mut taken = take(&mut self.source, expiry, &names).await?;
-        if self.course.field_lives == FieldLives::Drop {
-            self.drop_field_lives(items, &mut taken).await?;
-        }
-        Ok(taken)
-    }
-
-    /// Marks the hashes whose fields do not expire in their targets. One of which every field has expired is gone, even
-    /// if its server has not removed it yet.
-    async fn drop_field_lives(
-        &mut self,
-        items: &[Item],
-        taken: &mut [Option<Snapshot>],
-    ) -> Result<()> {
-        let mut now_ms = None;
-        for (item, slot) in items.iter().zip(taken) {
-            let target = self.course.routes.target(item.rule);
-            let Some(snapshot) = slot else { continue };
-            if self.course.knows_field_lives(target) || !expires_by_field(&snapshot.payload) {
-                continue;
-            }
-            let now = match now_ms {
-                Some(now) => now,
-                None => *now_ms.insert(server_time(&mut self.source).await?),
-            };
-            snapshot.drops_field_lives = Some(now);
-            let value = Payload::parse_unchecked(&snapshot.payload).and_then(|one| one.value());
-            if value.is_ok_and(|value| value.is_over(now)) {
-                *slot = None;
-            }
-        }
-        Ok(())
+        in_source(&self.course, &mut self.source, items).await
     }
 
     /// Reads the keys in their targets, with expiries converted to the source's clock.
@@ -66,31 +39,7 @@ impl Lane {
         &mut self,
         items: &[Item],
     ) -> Result<Vec<Option<Snapshot>>> {
-        let mut snapshots = vec![None; items.len()];
-        for number in 0..self.targets.len() {
-            let mut at = Vec::new();
-            let mut names = Vec::new();
-            for (place, item) in items.iter().enumerate() {
-                let (target, name) = self.course.destination(item);
-                if target == number {
-                    at.push(place);
-                    names.push(name);
-                }
-            }
-            if names.is_empty() {
-                continue;
-            }
-            let expiry = ExpiryBy::of(self.course.targets[number].server().info());
-            let taken = take(&mut self.targets[number], expiry, &names).await?;
-            let shift = self.course.shift(number);
-            for (place, mut snapshot) in at.into_iter().zip(taken) {
-                if let Some(at) = snapshot.as_mut().and_then(|one| one.expires_at.as_mut()) {
-                    *at = shift.back(*at);
-                }
-                snapshots[place] = snapshot;
-            }
-        }
-        Ok(snapshots)
+        in_targets(&self.course, &mut self.targets, items).await
     }
 
     /// The key's expiry by its target's clock; 0 for never.
@@ -131,4 +80,78 @@ impl Lane {
         let now = server_time(&mut self.source).await?;
         Ok(snapshot.is_over(now, self.course.slack_ms()))
     }
+}
+
+async fn in_source(
+    course: &Course,
+    source: &mut Connection,
+    items: &[Item],
+) -> Result<Vec<Option<Snapshot>>> {
+    let expiry = ExpiryBy::of(course.source.server().info());
+    let names: Vec<Vec<u8>> = items.iter().map(|item| course.source_name(item)).collect();
+    let mut taken = take(source, expiry, &names).await?;
+    if course.field_lives == FieldLives::Drop {
+        drop_field_lives(course, source, items, &mut taken).await?;
+    }
+    Ok(taken)
+}
+
+/// Marks the hashes whose fields do not expire in their targets. One of which every field has expired is gone, even
+/// if its server has not removed it yet.
+async fn drop_field_lives(
+    course: &Course,
+    source: &mut Connection,
+    items: &[Item],
+    taken: &mut [Option<Snapshot>],
+) -> Result<()> {
+    let mut now_ms = None;
+    for (item, slot) in items.iter().zip(taken) {
+        let target = course.routes.target(item.rule);
+        let Some(snapshot) = slot else { continue };
+        if course.knows_field_lives(target) || !expires_by_field(&snapshot.payload) {
+            continue;
+        }
+        let now = match now_ms {
+            Some(now) => now,
+            None => *now_ms.insert(server_time(source).await?),
+        };
+        snapshot.drops_field_lives = Some(now);
+        let value = Payload::parse_unchecked(&snapshot.payload).and_then(|one| one.value());
+        if value.is_ok_and(|value| value.is_over(now)) {
+            *slot = None;
+        }
+    }
+    Ok(())
+}
+
+async fn in_targets(
+    course: &Course,
+    targets: &mut [Connection],
+    items: &[Item],
+) -> Result<Vec<Option<Snapshot>>> {
+    let mut snapshots = vec![None; items.len()];
+    for (number, connection) in targets.iter_mut().enumerate() {
+        let mut at = Vec::new();
+        let mut names = Vec::new();
+        for (place, item) in items.iter().enumerate() {
+            let (target, name) = course.destination(item);
+            if target == number {
+                at.push(place);
+                names.push(name);
+            }
+        }
+        if names.is_empty() {
+            continue;
+        }
+        let expiry = ExpiryBy::of(course.targets[number].server().info());
+        let taken = take(connection, expiry, &names).await?;
+        let shift = course.shift(number);
+        for (place, mut snapshot) in at.into_iter().zip(taken) {
+            if let Some(at) = snapshot.as_mut().and_then(|one| one.expires_at.as_mut()) {
+                *at = shift.back(*at);
+            }
+            snapshots[place] = snapshot;
+        }
+    }
+    Ok(snapshots)
 }
