@@ -184,3 +184,111 @@ impl Drop for Driver {
         self.exchange.close(None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use redis::Cmd;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::*;
+    use crate::wire::answers::{AnswerWatch, Listening};
+
+    const TIMEOUT: Duration = Duration::from_secs(1);
+
+    /// A connection, its tasks' exchange, and the server's end.
+    fn connection() -> (Arc<Exchange>, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let exchange = Exchange::new(TIMEOUT);
+        let bounds = Listening::default();
+        bounds.log_in();
+        let replies = Replies::new(AnswerWatch::new(Arc::new(bounds)));
+        tokio::spawn(Driver::new(Box::new(ours), Arc::clone(&exchange), replies, None));
+        let watched = Arc::clone(&exchange);
+        tokio::spawn(async move { watched.watch().await });
+        (exchange, theirs)
+    }
+
+    fn get(key: usize) -> Cmd {
+        let mut command = redis::cmd("GET");
+        command.arg(key);
+        command
+    }
+
+    fn asked(exchange: &Arc<Exchange>, key: usize) -> tokio::task::JoinHandle<RedisResult<Value>> {
+        let exchange = Arc::clone(exchange);
+        tokio::spawn(async move { exchange.one(&get(key)).await })
+    }
+
+    /// What arrives in one read.
+    async fn arrived(server: &mut DuplexStream) -> String {
+        let mut bytes = vec![0; 1 << 16];
+        let count = server.read(&mut bytes).await.unwrap();
+        String::from_utf8(bytes[..count].to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn requests_that_come_together_leave_together_and_get_their_own_replies() {
+        let (exchange, mut server) = connection();
+        let all: Vec<_> = (0..50).map(|key| asked(&exchange, key)).collect();
+        let first = arrived(&mut server).await;
+        assert_eq!(first.matches("GET").count(), 50, "in one write");
+        let replies: String = (0..50).map(|key| format!(":{key}\r\n")).collect();
+        let (begin, end) = replies.split_at(31);
+        server.write_all(begin.as_bytes()).await.unwrap();
+        server.write_all(end.as_bytes()).await.unwrap();
+        for (key, one) in all.into_iter().enumerate() {
+            assert_eq!(one.await.unwrap().unwrap(), Value::Int(key as i64));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_is_late_is_nobodys() {
+        let (exchange, mut server) = connection();
+        let (late, many) = (asked(&exchange, 1), Arc::clone(&exchange));
+        let pair = tokio::spawn(async move { many.many(&[&get(2), &get(3)]).await });
+        assert!(late.await.unwrap().unwrap_err().is_timeout());
+        assert!(pair.await.unwrap().unwrap_err().is_timeout());
+        let next = asked(&exchange, 4);
+        while !arrived(&mut server).await.contains("$1\r\n4\r\n") {}
+        server.write_all(b":1\r\n:2\r\n:3\r\n:4\r\n").await.unwrap();
+        assert_eq!(next.await.unwrap().unwrap(), Value::Int(4));
+    }
+
+    #[tokio::test]
+    async fn an_error_among_many_is_the_reply_to_its_command() {
+        let (exchange, mut server) = connection();
+        let many = Arc::clone(&exchange);
+        let all = tokio::spawn(async move { many.many(&[&get(1), &get(2)]).await });
+        arrived(&mut server).await;
+        server.write_all(b"-WRONGTYPE no\r\n$1\r\nx\r\n").await.unwrap();
+        let replies = all.await.unwrap().unwrap();
+        assert!(matches!(&replies[0], Value::ServerError(error) if error.code() == "WRONGTYPE"));
+        assert_eq!(replies[1], Value::BulkString(b"x".to_vec()));
+        assert!(exchange.many(&[]).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_are_told_when_the_connection_ends() {
+        let (exchange, mut server) = connection();
+        let all: Vec<_> = (0..3).map(|key| asked(&exchange, key)).collect();
+        arrived(&mut server).await;
+        drop(server);
+        for one in all {
+            assert!(one.await.unwrap().unwrap_err().is_connection_dropped());
+        }
+        assert!(exchange.one(&get(9)).await.unwrap_err().is_connection_dropped());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_refuses_unasked_is_heard() {
+        let (exchange, mut server) = connection();
+        server.write_all(b"-ERR max number of clients reached\r\n").await.unwrap();
+        while exchange.is_open() {
+            tokio::task::yield_now().await;
+        }
+        let refused = exchange.one(&get(1)).await.unwrap_err();
+        assert!(refused.to_string().contains("max number of clients"), "{refused}");
+    }
+}

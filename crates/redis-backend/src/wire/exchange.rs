@@ -8,10 +8,11 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{Cmd, RedisError, RedisResult, Value};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use super::answers::{BEFORE_LOGIN, Bounds, WITH_VALUES, WITHOUT_VALUES, carries_values};
 
@@ -156,7 +157,8 @@ impl Exchange {
     /// Hands out replies in order. `answered` is room for those who get one.
     ///
     /// # Errors
-    /// If nobody waits for a reply.
+    /// If nobody waits for a reply: the server's own error, if it is one. A server that has too many clients, or is
+    /// protected, says so unasked and closes.
     pub(super) fn hand_out(
         &self,
         replies: &mut Vec<Value>,
@@ -164,10 +166,10 @@ impl Exchange {
     ) -> RedisResult<()> {
         let mut queue = self.lock();
         queue.is_busy |= replies.len() > 1;
-        let mut unasked = false;
+        let mut unasked = None;
         for reply in replies.drain(..) {
             let Some(first) = queue.waiting.front_mut() else {
-                unasked = true;
+                unasked = Some(reply);
                 break;
             };
             let left = match &mut first.answer {
@@ -199,11 +201,14 @@ impl Exchange {
         for (sender, reply) in answered.drain(..) {
             let _ = sender.send(Ok(reply));
         }
-        if unasked {
-            let what = "the server answers without being asked";
-            return Err((redis::ErrorKind::Parse, what).into());
+        match unasked {
+            None => Ok(()),
+            Some(Value::ServerError(error)) => Err(error.into()),
+            Some(_) => {
+                let what = "the server answers without being asked";
+                Err((redis::ErrorKind::Parse, what).into())
+            }
         }
-        Ok(())
     }
 
     /// The login is over: answers may be longer than a greeting.
@@ -213,6 +218,11 @@ impl Exchange {
 
     pub(super) fn is_logged_in(&self) -> bool {
         self.is_logged_in.load(Ordering::Acquire)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_open(&self) -> bool {
+        !self.lock().is_closed
     }
 
     /// Ends the connection. The first request in progress, or else the next one, gets `error`, all others that the
@@ -242,7 +252,7 @@ impl Exchange {
     pub(super) async fn watch(&self) {
         loop {
             match self.fail_overdue(Instant::now()) {
-                Watch::Until(until) => tokio::time::sleep_until(until.into()).await,
+                Watch::Until(until) => tokio::time::sleep_until(until).await,
                 Watch::Requests => self.waited_for.notified().await,
                 Watch::Over => return,
             }
