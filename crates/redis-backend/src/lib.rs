@@ -1,8 +1,8 @@
 //! The stores on Redis: standalone, Sentinel, Cluster.
 //!
-//! Each database has separate connections, so that a flood of requests in one never delays another. Concurrent single
-//! reads of one database are merged into `MGET`s; a lone read is sent at once. Reads and idempotent writes are
-//! retried with back-off after a transient failure, other writes only if it is certain that they were not executed.
+//! Each database has separate connections, so that a flood of requests in one never delays another. Requests of
+//! many tasks to one database leave together; a lone request is sent at once. Reads and idempotent writes are retried
+//! with back-off after a transient failure, other writes only if it is certain that they were not executed.
 
 mod attempt;
 mod backend;

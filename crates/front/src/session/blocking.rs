@@ -1,6 +1,7 @@
 //! Commands that wait: for an element, for replicas.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::failed::Failed;
 use super::outbox::End;
@@ -77,6 +78,7 @@ impl Session {
             for frame in &frames.after {
                 line.send(&frame.bytes, To::Gather { gather: Rc::new(Swallow), part: 0 }, None);
             }
+            let asked_at = Instant::now();
             self.gives_up = true;
             let waited = self.wait(ask).await;
             self.gives_up = false;
@@ -86,10 +88,10 @@ impl Session {
                 return Err(Failed::Gone);
             };
             let reply = reply?;
+            at.has_waited(asked_at);
             if !self.follow(&mut at, &reply).await? {
                 break reply;
             }
-            at.waits_anew();
             self.release_own();
         };
         self.note_reply(command, target, request.frame(), &reply);

@@ -20,8 +20,10 @@ use crate::upstream::{Lent, Line, asked, redirection};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause before it is sent once more, if no other node was named.
 const PAUSE: Duration = Duration::from_millis(20);
+/// A reply that took longer was waited for at the node; no redirection takes as long.
+const LONG: Duration = Duration::from_secs(1);
 /// The most bytes of a transaction that is held.
-const MOST: usize = 64 << 20;
+pub(super) const MOST: usize = 64 << 20;
 
 /// Where a request that needs a connection of its own is sent, and where next.
 #[derive(Debug)]
@@ -36,10 +38,10 @@ pub(super) struct Followed {
 }
 
 impl Followed {
-    /// It has waited for something at a node: how long that took does not count.
-    pub(super) fn waits_anew(&mut self) {
-        if self.hops == 1 {
-            self.since = Instant::now();
+    /// It waited at a node since `asked`. How long it waited for something there does not count.
+    pub(super) fn has_waited(&mut self, asked: Instant) {
+        if asked.elapsed() > LONG {
+            (self.since, self.hops) = (Instant::now(), 0);
         }
     }
 }
@@ -217,7 +219,11 @@ impl Session {
         let Some(held) = &transaction.held else { return Err(Failed::Gone) };
         let target = held.place.unwrap_or_else(|| self.home());
         let mut at = self.followed(target);
-        let begins = self.index_of(target);
+        let mut begins = self.index_of(target);
+        if let Some(own) = self.own.as_ref().filter(|_| watches && held.place.is_none()) {
+            // Commands without keys are executed where the keys are watched.
+            (at.server, begins) = (own.server, own.index);
+        }
         let (commands, steps, ends) = held.whole(begins);
         let reply = loop {
             let reply = if watches {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::followed::MOST;
 use super::frames::Steps;
 use super::joint::Joint;
 use super::outbox::Outbox;
@@ -48,9 +49,13 @@ struct HeldCommand {
 }
 
 impl Held {
-    /// Adds a command, or a SELECT of the program.
+    /// Adds a command, or a SELECT of the program. One that is too long keeps nothing: EXEC will refuse it.
     pub(super) fn add(&mut self, index: Option<u32>, frame: &[u8], step: Step) {
         self.length += frame.len();
+        if self.length > MOST {
+            self.commands = Vec::new();
+            return;
+        }
         self.commands.push(HeldCommand { index, frame: Bytes::copy_from_slice(frame), step });
     }
 

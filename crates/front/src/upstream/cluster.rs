@@ -22,6 +22,8 @@ pub(crate) struct Cluster {
     /// The nodes that were named, by their addresses.
     pub(super) nodes: RefCell<BTreeMap<String, usize>>,
     is_read: Cell<bool>,
+    /// The masters when the slots were read last. A node that took its first slot since may be among the slots already.
+    known: RefCell<Vec<usize>>,
     /// Whether its slots are being read, and are to be read once more after that.
     pub(super) is_reading: Cell<bool>,
     pub(super) reads_again: Cell<bool>,
@@ -38,6 +40,7 @@ impl Cluster {
             slots: RefCell::new(vec![NOWHERE; usize::from(SLOTS)]),
             nodes: RefCell::default(),
             is_read: Cell::new(false),
+            known: RefCell::default(),
             is_reading: Cell::new(false),
             reads_again: Cell::new(false),
             reads: watch::Sender::new(0),
@@ -77,12 +80,13 @@ impl Cluster {
 
     /// Takes on which slots are where; whether anything is otherwise than before.
     pub(super) fn set(&self, slots: Vec<usize>) -> bool {
-        let before = self.masters();
         self.is_read.set(true);
         let is_changed = *self.slots.borrow() != slots;
         *self.slots.borrow_mut() = slots;
-        let is_new = |(node, _): &(usize, u16)| !before.iter().any(|(known, _)| known == node);
-        if !before.is_empty() && self.masters().iter().any(is_new) {
+        let masters = self.masters().into_iter().map(|(node, _)| node).collect();
+        let before = self.known.replace(masters);
+        let is_new = |node: &usize| !before.contains(node);
+        if !before.is_empty() && self.known.borrow().iter().any(is_new) {
             // They come back and listen to the new master too.
             for listener in std::mem::take(&mut *self.listeners.borrow_mut()) {
                 if let Some(outbox) = listener.upgrade() {
@@ -97,7 +101,9 @@ impl Cluster {
     pub(crate) fn add_listener(&self, outbox: &Rc<Outbox>) {
         let mut listeners = self.listeners.borrow_mut();
         listeners.retain(|known| known.strong_count() > 0);
-        listeners.push(Rc::downgrade(outbox));
+        if !listeners.iter().any(|known| known.as_ptr() == Rc::as_ptr(outbox)) {
+            listeners.push(Rc::downgrade(outbox));
+        }
     }
 }
 
@@ -127,7 +133,12 @@ mod tests {
         cluster.add_listener(&outbox);
         cluster.set(vec![1; usize::from(SLOTS)]);
         assert_eq!(outbox.ending(), None);
-        cluster.set(vec![2; usize::from(SLOTS)]);
+        // A redirection has named the new node before the slots are read.
+        let mut slots = vec![1; usize::from(SLOTS)];
+        slots[7] = 2;
+        cluster.set_master(7, 2);
+        assert_eq!(outbox.ending(), None);
+        cluster.set(slots);
         assert_eq!(outbox.ending(), Some(End::AtOnce));
     }
 }

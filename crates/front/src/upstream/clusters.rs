@@ -106,7 +106,11 @@ impl Servers {
     pub(crate) fn moved(self: &Rc<Self>, instance: usize, slot: u16, address: &str) -> usize {
         let cluster = self.cluster(instance);
         let node = self.node(&cluster, address);
-        cluster.set_master(slot, node);
+        if cluster.master(slot) != node {
+            cluster.set_master(slot, node);
+            // What is on its way to the former master may come back, and comes before what follows it.
+            self.changed();
+        }
         self.look_again(instance);
         node
     }

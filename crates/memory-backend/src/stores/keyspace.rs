@@ -19,6 +19,10 @@ use crate::stores::value::{ENTRY_OVERHEAD, Entry, Value};
 /// set takes 1.3 times as long as a bare insert into moka; moka's own per-key compute takes 1.5 times.
 const WRITE_LOCKS: usize = 256;
 
+/// moka drops an expired entry this much later than its end. Its housekeeping may remove a value that is written at the
+/// moment at which the old one of the key ends, so it must not be the one that decides.
+const HOUSEKEEPING_GRACE: Duration = Duration::from_secs(1);
+
 /// A writer's decision about a key.
 pub(crate) enum Change {
     Nothing,
@@ -48,7 +52,7 @@ impl Keyspace {
             builder = builder.max_capacity(bytes);
         }
         if time.is_the_machines() {
-            builder = builder.expire_after(EndOfLife { time: time.clone() });
+            builder = builder.expire_after(Housekeeping { time: time.clone() });
         }
         let hasher = RandomState::new();
         Self {
@@ -86,11 +90,8 @@ impl Keyspace {
     /// The live entry of `name`.
     pub(crate) fn read(&self, name: &str) -> Option<Entry> {
         let entry = self.entries.get(name)?;
-        // moka has compared the machine's time; a second reading of it would cost as much as the look-up.
-        let is_live = self.time.is_the_machines()
-            || entry.expires_at.is_none()
-            || entry.is_live(self.time.now());
-        is_live.then_some(entry)
+        // Most keys of a durable database have no TTL: do not read the clock for those.
+        (entry.expires_at.is_none() || entry.is_live(self.time.now())).then_some(entry)
     }
 
     /// Stores a value, whatever `name` has, while no other writer changes that key. `end` says until when.
@@ -160,29 +161,30 @@ impl Keyspace {
     }
 }
 
-/// Tells moka the end of an entry's life.
-struct EndOfLife {
+/// Tells moka when it may drop an entry.
+struct Housekeeping {
     time: SteadyTime,
 }
 
-impl EndOfLife {
-    fn time_left(&self, entry: &Entry, at: Instant) -> Option<Duration> {
-        Some(entry.expires_at?.since(self.time.at(at)))
+impl Housekeeping {
+    fn time_left(&self, entry: &Entry) -> Option<Duration> {
+        let end = entry.expires_at?;
+        Some(end.since(self.time.now()) + HOUSEKEEPING_GRACE)
     }
 }
 
-impl Expiry<String, Entry> for EndOfLife {
-    fn expire_after_create(&self, _: &String, entry: &Entry, at: Instant) -> Option<Duration> {
-        self.time_left(entry, at)
+impl Expiry<String, Entry> for Housekeeping {
+    fn expire_after_create(&self, _: &String, entry: &Entry, _: Instant) -> Option<Duration> {
+        self.time_left(entry)
     }
 
     fn expire_after_update(
         &self,
         _: &String,
         entry: &Entry,
-        at: Instant,
+        _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.time_left(entry, at)
+        self.time_left(entry)
     }
 }

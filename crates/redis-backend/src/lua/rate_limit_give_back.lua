@@ -28,7 +28,8 @@ for found, member in ipairs(recent) do
 end
 taken_back = sub(ARGV[1] .. ',' .. taken_back, 1, NOTES * (#ARGV[1] + 1))
 -- Added before the old one goes, as in rate_limit.lua.
-redis.call('ZADD', key, -1, ahead .. ':' .. kept .. ':' .. taken_back)
-if front then redis.call('ZREM', key, front) end
+local new_front = ahead .. ':' .. kept .. ':' .. taken_back
+redis.call('ZADD', key, -1, new_front)
+if front and front ~= new_front then redis.call('ZREM', key, front) end
 if redis.call('PTTL', key) < tonumber(ARGV[2]) then redis.call('PEXPIRE', key, ARGV[2]) end
 return 0

@@ -16,6 +16,8 @@ pub(super) const BEFORE_LOGIN: u64 = 1 << 20;
 pub(super) const WITHOUT_VALUES: u64 = 32 << 20;
 /// The bytes of an answer that carries values. Redis accepts no value of more than 512 MiB unless it is configured to.
 pub(super) const WITH_VALUES: u64 = 1 << 30;
+/// The bytes of answers without values to commands that were sent together.
+pub(super) const TOGETHER: u64 = 2 * WITHOUT_VALUES;
 /// The place of an element in memory.
 const ELEMENT: u64 = 64;
 /// The longest line: a status, an error, a number.
@@ -156,6 +158,11 @@ impl std::error::Error for TooMuch {}
 impl AnswerWatch {
     pub(super) fn new(bounds: Arc<dyn Bounds>) -> Self {
         Self { bounds, part: Part::Start, open: Vec::new(), answer: 0 }
+    }
+
+    /// Whether nothing that was asked for carries values.
+    pub(super) fn carries_no_values(&self) -> bool {
+        self.bounds.most() < WITH_VALUES
     }
 
     /// Counts bytes that the server has sent.

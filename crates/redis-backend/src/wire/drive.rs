@@ -76,7 +76,10 @@ impl Driver {
             }
             let (waker, has_waited) = (context.waker(), self.has_waited);
             match self.exchange.take(&mut self.sending, waker, has_waited) {
-                Outgoing::Ready => self.has_waited = false,
+                Outgoing::Ready => {
+                    self.has_waited = false;
+                    self.replies.asked();
+                }
                 Outgoing::Gathering => {
                     // To the end of the line of tasks that can run.
                     self.has_waited = true;
@@ -279,6 +282,49 @@ mod tests {
             assert!(one.await.unwrap().unwrap_err().is_connection_dropped());
         }
         assert!(exchange.one(&get(9)).await.unwrap_err().is_connection_dropped());
+    }
+
+    #[tokio::test]
+    async fn a_long_value_may_follow_a_short_reply_that_was_read_with_it() {
+        let (ours, mut server) = tokio::io::duplex(1 << 16);
+        let exchange = Exchange::new(TIMEOUT * 60);
+        exchange.log_in();
+        let replies = Replies::new(AnswerWatch::new(Arc::clone(&exchange) as _));
+        tokio::spawn(Driver::new(Box::new(ours), Arc::clone(&exchange), replies, None));
+        let set = Arc::clone(&exchange);
+        let both = tokio::spawn(async move {
+            let mut command = redis::cmd("SET");
+            command.arg("a").arg("b");
+            let read = get(1);
+            tokio::join!(set.one(&command), set.one(&read))
+        });
+        arrived(&mut server).await;
+        let mut bytes = b"+OK\r\n$41943040\r\n".to_vec();
+        bytes.resize(bytes.len() + (40 << 20), b'x');
+        bytes.extend(b"\r\n");
+        server.write_all(&bytes).await.unwrap();
+        let (stored, read) = both.await.unwrap();
+        assert_eq!(stored.unwrap(), Value::Okay);
+        assert!(matches!(read.unwrap(), Value::BulkString(value) if value.len() == 40 << 20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up_with_what_nobody_waits_for() {
+        let (exchange, _server) = connection();
+        let mut long = redis::cmd("SET");
+        long.arg("a").arg(vec![b'x'; 1 << 20]);
+        for _ in 0..50 {
+            let sent = tokio::time::timeout(TIMEOUT / 10, exchange.one(&long)).await;
+            match sent {
+                Err(_) => {}
+                Ok(failed) => {
+                    failed.unwrap_err();
+                    assert!(!exchange.is_open());
+                    return;
+                }
+            }
+        }
+        panic!("requests are kept without end");
     }
 
     #[tokio::test]

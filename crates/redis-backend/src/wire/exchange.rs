@@ -27,8 +27,9 @@ pub(super) struct Exchange {
 
 #[derive(Default)]
 struct Queue {
-    /// Requests that the driver has not taken yet.
+    /// Requests that the driver has not taken yet, and since when there are any.
     outgoing: Vec<u8>,
+    unsent_since: Option<Instant>,
     waiting: VecDeque<Waiting>,
     /// The driver's, as long as it waits for requests.
     driver: Option<Waker>,
@@ -74,6 +75,10 @@ pub(super) fn ended() -> RedisError {
     io::Error::from(io::ErrorKind::BrokenPipe).into()
 }
 
+fn timed_out() -> RedisError {
+    io::Error::from(io::ErrorKind::TimedOut).into()
+}
+
 impl Exchange {
     pub(super) fn new(response_timeout: Duration) -> Arc<Self> {
         let (queue, waited_for) = (Mutex::default(), Notify::new());
@@ -111,7 +116,8 @@ impl Exchange {
 
     fn submit(&self, answer: Answer, commands: &[&Cmd]) -> RedisResult<()> {
         let carries_values = commands.iter().any(|command| carries_values(command));
-        let until = Instant::now() + self.response_timeout;
+        let now = Instant::now();
+        let until = now + self.response_timeout;
         let mut queue = self.lock();
         if queue.is_closed {
             return Err(queue.failure.take().unwrap_or_else(ended));
@@ -119,6 +125,7 @@ impl Exchange {
         for command in commands {
             command.write_packed_command(&mut queue.outgoing);
         }
+        queue.unsent_since.get_or_insert(now);
         queue.waiting.push_back(Waiting { answer, until, carries_values });
         let driver = queue.driver.take();
         let is_watched = std::mem::replace(&mut queue.is_watched, true);
@@ -151,6 +158,7 @@ impl Exchange {
         }
         queue.is_busy = queue.waiting.len() > 1;
         std::mem::swap(&mut queue.outgoing, into);
+        queue.unsent_since = None;
         Outgoing::Ready
     }
 
@@ -254,6 +262,7 @@ impl Exchange {
             match self.fail_overdue(Instant::now()) {
                 Watch::Until(until) => tokio::time::sleep_until(until).await,
                 Watch::Requests => self.waited_for.notified().await,
+                Watch::Stuck => self.close(Some(timed_out())),
                 Watch::Over => return,
             }
         }
@@ -264,6 +273,10 @@ impl Exchange {
         if queue.is_closed {
             return Watch::Over;
         }
+        // A peer that is gone takes nothing, and callers that gave up would leave their requests here.
+        if queue.unsent_since.is_some_and(|since| now >= since + self.response_timeout) {
+            return Watch::Stuck;
+        }
         for one in &mut queue.waiting {
             let left = match &one.answer {
                 Answer::Late(_) => continue,
@@ -272,7 +285,7 @@ impl Exchange {
                 Answer::Many { left, .. } => *left,
             };
             let answer = std::mem::replace(&mut one.answer, Answer::Late(left));
-            answer.fail(|| io::Error::from(io::ErrorKind::TimedOut).into());
+            answer.fail(timed_out);
         }
         queue.is_watched = false;
         Watch::Requests
@@ -288,7 +301,8 @@ impl Bounds for Exchange {
         if !self.is_logged_in() {
             return BEFORE_LOGIN;
         }
-        let carries = self.lock().waiting.front().is_some_and(|first| first.carries_values);
+        // Replies that were read with this one may not be handed out yet: any request may be the one.
+        let carries = self.lock().waiting.iter().any(|one| one.carries_values);
         if carries { WITH_VALUES } else { WITHOUT_VALUES }
     }
 }
@@ -297,6 +311,8 @@ impl Bounds for Exchange {
 enum Watch {
     Until(Instant),
     Requests,
+    /// The socket takes nothing for as long as an answer may take.
+    Stuck,
     Over,
 }
 

@@ -2,7 +2,7 @@
 
 use redis::{PushKind, RedisError, RedisResult, Value};
 
-use super::answers::{AnswerWatch, TooMuch};
+use super::answers::{AnswerWatch, TOGETHER, TooMuch};
 
 /// The bytes that the server has sent, until they are replies.
 pub(super) struct Replies {
@@ -14,6 +14,8 @@ pub(super) struct Replies {
     start: usize,
     /// Its bytes before this were seen by the watch.
     seen: usize,
+    /// The bytes of replies since a request was sent.
+    together: u64,
 }
 
 /// Room for the bytes of one read.
@@ -42,7 +44,7 @@ impl From<RedisError> for Unreadable {
 
 impl Replies {
     pub(super) fn new(watch: AnswerWatch) -> Self {
-        Self { watch, bytes: vec![0; ROOM], filled: 0, start: 0, seen: 0 }
+        Self { watch, bytes: vec![0; ROOM], filled: 0, start: 0, seen: 0, together: 0 }
     }
 
     /// Where the next bytes of the socket go.
@@ -86,6 +88,7 @@ impl Replies {
         {
             self.start += length;
             self.seen = self.start;
+            self.count(length)?;
             return Ok(Some(value));
         }
         let unseen = arrived.get(self.seen..).unwrap_or_default();
@@ -95,8 +98,26 @@ impl Replies {
             return Ok(None);
         }
         let whole = arrived.get(self.start..self.seen).unwrap_or_default();
+        let length = whole.len();
         self.start = self.seen;
-        Ok(Some(Reader { bytes: whole }.value()?))
+        let value = Reader { bytes: whole }.value()?;
+        // Messages are handed on one by one.
+        if !matches!(value, Value::Push { .. }) {
+            self.count(length)?;
+        }
+        Ok(Some(value))
+    }
+
+    /// Requests are sent: replies are counted from here.
+    pub(super) fn asked(&mut self) {
+        self.together = 0;
+    }
+
+    /// Bounds the replies to requests that were sent together and carry no values.
+    fn count(&mut self, length: usize) -> Result<(), TooMuch> {
+        self.together += length as u64;
+        let is_too_much = self.together > TOGETHER && self.watch.carries_no_values();
+        if is_too_much { Err(TooMuch) } else { Ok(()) }
     }
 }
 
@@ -373,6 +394,32 @@ mod tests {
         let mut replies = replies();
         replies.bytes = vec![0; KEEP * 2];
         assert_eq!(replies.room().len(), ROOM);
+    }
+
+    #[test]
+    fn replies_without_values_are_bounded_together_until_more_is_asked() {
+        let mut page = b"$60000\r\n".to_vec();
+        page.extend(vec![b'x'; 60_000]);
+        page.extend(b"\r\n");
+        let passes = |asks: bool| {
+            let mut replies = replies();
+            (0..2_000).all(|_| {
+                let mut left = &page[..];
+                while !left.is_empty() {
+                    let room = replies.room();
+                    let count = room.len().min(left.len());
+                    room[..count].copy_from_slice(&left[..count]);
+                    replies.filled(count);
+                    left = &left[count..];
+                }
+                if asks {
+                    replies.asked();
+                }
+                matches!(replies.next(), Ok(Some(_)))
+            })
+        };
+        assert!(passes(true));
+        assert!(!passes(false));
     }
 
     #[test]
