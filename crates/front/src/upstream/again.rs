@@ -21,7 +21,10 @@ struct Waiting {
 
 impl Again for Waiting {
     fn go(mut self: Box<Self>) {
-        self.kept.is_again = true;
+        if !std::mem::replace(&mut self.kept.is_again, true) {
+            // How long those before it took does not count.
+            self.kept.since = None;
+        }
         if self.next.pause.is_zero() {
             return self.send();
         }

@@ -52,7 +52,7 @@ pub(crate) struct Kept {
     pub(super) outbox: Rc<Outbox>,
     refusal: Option<Rc<Refusal>>,
     hops: u32,
-    since: Option<Instant>,
+    pub(super) since: Option<Instant>,
     /// Whether others of its program wait until it is answered.
     pub(super) is_again: bool,
     _weight: Weight,

@@ -170,7 +170,25 @@ impl TestCluster {
                 let set = self.command(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &other]).await;
                 assert!(!set.is_error(), "{set:?}");
             }
+            self.agree_on_epoch().await;
         }
+    }
+
+    /// Waits until every master knows the newest epoch. One that takes a slot over and does not know that the slot's
+    /// former master has a newer epoch than itself would give the slot back to it, while that one has let go of it.
+    async fn agree_on_epoch(&self) {
+        let epoch = async |master: &Process| {
+            let info = master.command(&["CLUSTER", "INFO"]).await.text();
+            let line = info.lines().find(|line| line.starts_with("cluster_current_epoch:"));
+            line.map(str::to_owned)
+        };
+        eventually("the masters agree on the epoch", || async {
+            let first = epoch(&self.masters[0]).await;
+            first.is_some()
+                && epoch(&self.masters[1]).await == first
+                && epoch(&self.masters[2]).await == first
+        })
+        .await;
     }
 
     /// Moves slots at once, with the keys of every numbered database: Valkey 9.
