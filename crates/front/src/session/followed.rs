@@ -8,7 +8,7 @@ use compartment_redis::Redirection;
 
 use super::failed::Failed;
 use super::frames::Steps;
-use super::queued::shown;
+use super::queued::{MOST, shown};
 use super::state::Session;
 use super::wrapped::{Done, send_transaction};
 use crate::resp::scanner::elements;
@@ -22,8 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 /// A reply that took longer was waited for at the node; no redirection takes as long.
 const LONG: Duration = Duration::from_secs(1);
-/// The most bytes of a transaction that is held.
-pub(super) const MOST: usize = 64 << 20;
 
 /// Where a request that needs a connection of its own is sent, and where next.
 #[derive(Debug)]

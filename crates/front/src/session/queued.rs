@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::followed::MOST;
 use super::frames::Steps;
 use super::joint::Joint;
 use super::outbox::Outbox;
@@ -13,6 +12,9 @@ use crate::resp::scanner::elements;
 use crate::resp::write;
 use crate::route::Target;
 use crate::upstream::{Gather, Lost};
+
+/// The most bytes of a transaction that is held.
+pub(super) const MOST: usize = 64 << 20;
 
 /// A transaction that has begun and is not executed.
 #[derive(Debug, Default)]
