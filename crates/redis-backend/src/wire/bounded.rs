@@ -45,7 +45,8 @@ impl BoundedConnection {
         pushed: Option<Pushed>,
     ) -> RedisResult<Self> {
         let exchange = Exchange::new(response_timeout);
-        let replies = Replies::new(AnswerWatch::new(Arc::clone(&exchange) as _));
+        let watch = AnswerWatch::new(Arc::clone(&exchange) as _);
+        let replies = Replies::new(watch, pushed.is_some());
         let driver = Driver::new(socket, Arc::clone(&exchange), replies, pushed);
         let watched = Arc::clone(&exchange);
         let tasks = [

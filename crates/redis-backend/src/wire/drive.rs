@@ -206,7 +206,7 @@ mod tests {
         let exchange = Exchange::new(TIMEOUT);
         let bounds = Listening::default();
         bounds.log_in();
-        let replies = Replies::new(AnswerWatch::new(Arc::new(bounds)));
+        let replies = Replies::new(AnswerWatch::new(Arc::new(bounds)), false);
         tokio::spawn(Driver::new(Box::new(ours), Arc::clone(&exchange), replies, None));
         let watched = Arc::clone(&exchange);
         tokio::spawn(async move { watched.watch().await });
@@ -289,7 +289,7 @@ mod tests {
         let (ours, mut server) = tokio::io::duplex(1 << 16);
         let exchange = Exchange::new(TIMEOUT * 60);
         exchange.log_in();
-        let replies = Replies::new(AnswerWatch::new(Arc::clone(&exchange) as _));
+        let replies = Replies::new(AnswerWatch::new(Arc::clone(&exchange) as _), false);
         tokio::spawn(Driver::new(Box::new(ours), Arc::clone(&exchange), replies, None));
         let set = Arc::clone(&exchange);
         let both = tokio::spawn(async move {

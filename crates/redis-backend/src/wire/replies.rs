@@ -16,6 +16,8 @@ pub(super) struct Replies {
     seen: usize,
     /// The bytes of replies since a request was sent.
     together: u64,
+    /// Whether somebody listens: messages are handed on one by one, however many come.
+    listens: bool,
 }
 
 /// Room for the bytes of one read.
@@ -43,8 +45,9 @@ impl From<RedisError> for Unreadable {
 }
 
 impl Replies {
-    pub(super) fn new(watch: AnswerWatch) -> Self {
-        Self { watch, bytes: vec![0; ROOM], filled: 0, start: 0, seen: 0, together: 0 }
+    pub(super) fn new(watch: AnswerWatch, listens: bool) -> Self {
+        let bytes = vec![0; ROOM];
+        Self { watch, bytes, filled: 0, start: 0, seen: 0, together: 0, listens }
     }
 
     /// Where the next bytes of the socket go.
@@ -101,8 +104,7 @@ impl Replies {
         let length = whole.len();
         self.start = self.seen;
         let value = Reader { bytes: whole }.value()?;
-        // Messages are handed on one by one.
-        if !matches!(value, Value::Push { .. }) {
+        if !(self.listens && matches!(value, Value::Push { .. })) {
             self.count(length)?;
         }
         Ok(Some(value))
@@ -305,7 +307,7 @@ mod tests {
     fn replies() -> Replies {
         let bounds = Listening::default();
         bounds.log_in();
-        Replies::new(AnswerWatch::new(Arc::new(bounds)))
+        Replies::new(AnswerWatch::new(Arc::new(bounds)), false)
     }
 
     /// All values, if the bytes arrive in parts of this size.
@@ -416,6 +418,37 @@ mod tests {
                     replies.asked();
                 }
                 matches!(replies.next(), Ok(Some(_)))
+            })
+        };
+        assert!(passes(true));
+        assert!(!passes(false));
+    }
+
+    #[test]
+    fn messages_without_end_are_taken_only_where_somebody_listens() {
+        let mut messages = b">2\r\n+x\r\n$20000\r\n".to_vec();
+        messages.resize(messages.len() + 20_000, b'y');
+        messages.extend(b"\r\n");
+        let passes = |listens: bool| {
+            let mut replies = replies();
+            replies.listens = listens;
+            (0..4_000).all(|_| {
+                let mut left = &messages[..];
+                while !left.is_empty() {
+                    let room = replies.room();
+                    let count = room.len().min(left.len());
+                    room[..count].copy_from_slice(&left[..count]);
+                    replies.filled(count);
+                    left = &left[count..];
+                    loop {
+                        match replies.next() {
+                            Ok(Some(_)) => {}
+                            Ok(None) => break,
+                            Err(_) => return false,
+                        }
+                    }
+                }
+                true
             })
         };
         assert!(passes(true));
