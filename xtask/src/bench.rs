@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use crate::command::{Failure, cargo, run};
+use crate::command::{Failure, cargo, run, target};
 
 /// The measurement to run.
 #[derive(Debug, Args)]
@@ -63,8 +63,7 @@ fn batches(arguments: &[OsString]) -> Result<(), Failure> {
 /// Builds the program whose front is measured, as it is released.
 fn front(arguments: &[OsString]) -> Result<(), Failure> {
     run(&mut cargo(["build", "--quiet", "--release", "--package", "compartment-cli"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let program = crate::root().join(target).join("release/compartment");
+    let program = target().join("release/compartment");
     let mut all = vec![OsString::from("--program"), program.into()];
     all.extend_from_slice(arguments);
     hand_over("front", &all)

@@ -24,6 +24,11 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> 
     command
 }
 
+/// The folder of what cargo builds.
+pub(crate) fn target() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
 /// Prints the command, runs it to its end, and returns an error if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     announce(command);

@@ -8,7 +8,7 @@ use std::process::Command;
 use clap::Parser;
 use serde_json::Value;
 
-use crate::command::{Failure, cargo, output, run};
+use crate::command::{Failure, cargo, output, run, target};
 use crate::root;
 
 /// Compares speed with an earlier tree.
@@ -86,10 +86,6 @@ fn last_release() -> Result<String, Failure> {
     newest.ok_or_else(|| {
         Failure::new("there is no tag of a release yet: name a revision with --against")
     })
-}
-
-fn target() -> PathBuf {
-    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// Builds the benchmark of an earlier tree, in a folder that keeps what it compiled.

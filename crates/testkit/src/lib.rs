@@ -41,8 +41,8 @@ pub use not_redis::NotRedis;
 pub use resp::{Reply, RespConnection};
 pub use run::{eventually, give_up_after, run_test};
 pub use server::{
-    SERVER_VARIABLE, ServerProgram, TestCluster, TestPostgres, TestRedis, TestRedisBuilder,
-    TestSentinel, TlsCertificates,
+    SERVER_VARIABLE, ServerProgram, SlotMove, TestCluster, TestPostgres, TestRedis,
+    TestRedisBuilder, TestSentinel, TlsCertificates,
 };
 
 /// Compiles the README's example, and runs the parts that need no server.

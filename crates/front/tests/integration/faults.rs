@@ -15,8 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::fixture::{Front, map, shown, talk};
 
-/// Rounds of questions, over all programs together.
-const ROUNDS: u64 = 10_000;
+/// Programs that ask at once.
 const PROGRAMS: u64 = 8;
 
 fn request(words: &[&str]) -> Vec<u8> {
@@ -28,7 +27,7 @@ fn request(words: &[&str]) -> Vec<u8> {
 }
 
 /// A generator of numbers that look random: the same at each run.
-pub(crate) struct Dice(pub(crate) u64);
+struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, limit: u64) -> u64 {
@@ -39,12 +38,7 @@ impl Dice {
 }
 
 /// Asks several questions at once, in pieces; each answer has to be its own. `None` if the connection broke.
-pub(crate) async fn round(
-    stream: &mut TcpStream,
-    program: u64,
-    number: u64,
-    dice: &mut Dice,
-) -> Option<()> {
+async fn round(stream: &mut TcpStream, program: u64, number: u64, dice: &mut Dice) -> Option<()> {
     let heads = ["job", "page", "lock", "x"];
     let (mut bytes, mut wanted) = (Vec::new(), Vec::new());
     for question in 0..1 + dice.below(6) {
@@ -86,6 +80,50 @@ pub(crate) async fn round(
     Some(())
 }
 
+/// Programs ask, in so many rounds together, while their ways are cut one after the other. Some rounds break, and not all.
+pub(crate) async fn rounds_while_cut(
+    port: u16,
+    rounds: u64,
+    pause: Duration,
+    proxies: Vec<FaultProxy>,
+) {
+    let cuts = Arc::new(AtomicBool::new(true));
+    let cutting = {
+        let cuts = Arc::clone(&cuts);
+        tokio::spawn(async move {
+            while cuts.load(Ordering::Relaxed) {
+                for proxy in &proxies {
+                    tokio::time::sleep(pause).await;
+                    proxy.cut();
+                }
+            }
+            proxies
+        })
+    };
+    let broken = Arc::new(AtomicU64::new(0));
+    let mut programs = Vec::new();
+    for program in 0..PROGRAMS {
+        let broken = Arc::clone(&broken);
+        programs.push(tokio::spawn(async move {
+            let mut dice = Dice(program + 1);
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            for number in 0..rounds / PROGRAMS {
+                if round(&mut stream, program, number, &mut dice).await.is_none() {
+                    broken.fetch_add(1, Ordering::Relaxed);
+                    stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                }
+            }
+        }));
+    }
+    for program in programs {
+        program.await.unwrap();
+    }
+    cuts.store(false, Ordering::Relaxed);
+    cutting.await.unwrap();
+    let broken = broken.load(Ordering::Relaxed);
+    assert!(broken > 0 && broken < rounds, "{broken} rounds were cut");
+}
+
 #[test]
 #[ignore = "needs redis-server"]
 fn no_answer_goes_to_another_question_in_ten_thousand_rounds() {
@@ -93,39 +131,8 @@ fn no_answer_goes_to_another_question_in_ten_thousand_rounds() {
         let server = TestRedis::start().await;
         let proxy = FaultProxy::start(server.plain_port()).await;
         let front = Front::of(&map(&proxy.url(), "", "")).await;
-        let (port, cuts) = (front.port, Arc::new(AtomicBool::new(true)));
-        let cutting = {
-            let (cuts, proxy) = (Arc::clone(&cuts), Arc::new(proxy));
-            tokio::spawn(async move {
-                while cuts.load(Ordering::Relaxed) {
-                    // The cuts are the fault; when they come is not what is tested.
-                    tokio::time::sleep(Duration::from_millis(15)).await;
-                    proxy.cut();
-                }
-            })
-        };
-        let broken = Arc::new(AtomicU64::new(0));
-        let mut programs = Vec::new();
-        for program in 0..PROGRAMS {
-            let broken = Arc::clone(&broken);
-            programs.push(tokio::spawn(async move {
-                let mut dice = Dice(program + 1);
-                let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                for number in 0..ROUNDS / PROGRAMS {
-                    if round(&mut stream, program, number, &mut dice).await.is_none() {
-                        broken.fetch_add(1, Ordering::Relaxed);
-                        stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                    }
-                }
-            }));
-        }
-        for program in programs {
-            program.await.unwrap();
-        }
-        cuts.store(false, Ordering::Relaxed);
-        cutting.await.unwrap();
-        let broken = broken.load(Ordering::Relaxed);
-        assert!(broken > 0 && broken < ROUNDS, "{broken} rounds were cut");
+        // The cuts are the fault; when they come is not what is tested.
+        rounds_while_cut(front.port, 10_000, Duration::from_millis(15), vec![proxy]).await;
         front.stop().await;
     });
 }

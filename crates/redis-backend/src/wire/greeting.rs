@@ -1,8 +1,7 @@
 //! The login on a new connection: protocol, password, database, and the library's name for `CLIENT LIST`.
 
 use redis::{
-    Cmd, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult, ServerError,
-    Value,
+    Cmd, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisResult, ServerError, Value,
 };
 
 use super::exchange::Exchange;
@@ -59,7 +58,7 @@ async fn say(
     let commands: Vec<&Cmd> = commands.iter().collect();
     let mut replies = exchange.many(&commands).await?.into_iter();
     if let Some(Value::ServerError(refusal)) = replies.by_ref().take(logins).next() {
-        return if is_resp3 { Err(without_resp3(refusal)) } else { Ok(Some(refusal)) };
+        return if is_resp3 { Err(refusal.into()) } else { Ok(Some(refusal)) };
     }
     if let Some(Value::ServerError(refusal)) = replies.by_ref().take(selects).next() {
         let what = "Redis server refused to switch database";
@@ -76,14 +75,4 @@ fn hello(login: &RedisConnectionInfo) -> Cmd {
         hello.arg("AUTH").arg(login.username().unwrap_or("default")).arg(password);
     }
     hello
-}
-
-/// The server's error, or that it does not know `HELLO`.
-fn without_resp3(refusal: ServerError) -> RedisError {
-    let is_unknown =
-        refusal.details().is_some_and(|text| text.starts_with("unknown command `HELLO`"));
-    match is_unknown {
-        true => (ErrorKind::RESP3NotSupported, "the server does not know HELLO").into(),
-        false => refusal.into(),
-    }
 }

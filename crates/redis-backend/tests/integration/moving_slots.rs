@@ -11,7 +11,7 @@ use compartment_core::{
     ErrorKind, NewTask, Outcome, Settlement,
 };
 use compartment_redis::RedisBackend;
-use compartment_testkit::{ServerProgram, TestCluster, run_test};
+use compartment_testkit::{ServerProgram, SlotMove, TestCluster, run_test};
 
 use crate::harness::config;
 
@@ -20,53 +20,10 @@ const LEASE: Duration = Duration::from_secs(300);
 const MANY: u64 = 300;
 const TO_CLAIM: usize = 5;
 
-/// A slot that moves from one master to another, key by key.
-struct Move<'a> {
-    cluster: &'a TestCluster,
-    slot: String,
-    from: usize,
-    to: usize,
-}
-
-impl<'a> Move<'a> {
-    async fn begin(cluster: &'a TestCluster, key: &str) -> Self {
-        let (from, slot) = cluster.home_of(key).await;
-        let moving = Self { cluster, slot: slot.to_string(), from, to: (from + 1) % 3 };
-        let (from_id, to_id) = (moving.id(moving.from).await, moving.id(moving.to).await);
-        moving.set_slot(moving.to, &["IMPORTING", &from_id]).await;
-        moving.set_slot(moving.from, &["MIGRATING", &to_id]).await;
-        moving
-    }
-
-    async fn id(&self, master: usize) -> String {
-        self.cluster.command(master, &["CLUSTER", "MYID"]).await.text()
-    }
-
-    async fn set_slot(&self, master: usize, state: &[&str]) {
-        let command = [&["CLUSTER", "SETSLOT", &self.slot], state].concat();
-        let set = self.cluster.command(master, &command).await;
-        assert!(!set.is_error(), "{set:?}");
-    }
-
-    /// Moves one key; false if all have gone.
-    async fn one_key(&self) -> bool {
-        let command = ["CLUSTER", "GETKEYSINSLOT", &self.slot, "1"];
-        let keys = self.cluster.command(self.from, &command).await;
-        let Some(key) = keys.array().first() else { return false };
-        let port = self.cluster.ports()[self.to].to_string();
-        // `REPLACE`: an operator who meets a key on both sides lets the one that moves win.
-        let command = ["MIGRATE", "127.0.0.1", &port, &key.text(), "0", "5000", "REPLACE"];
-        let moved = self.cluster.command(self.from, &command).await;
-        assert!(!moved.is_error(), "{moved:?}");
-        true
-    }
-
-    async fn end(self) {
-        let id = self.id(self.to).await;
-        for master in [self.to, self.from, (self.to + 1) % 3] {
-            self.set_slot(master, &["NODE", &id]).await;
-        }
-    }
+/// Begins to move the slot of a key to the next master.
+async fn begin<'a>(cluster: &'a TestCluster, key: &str) -> SlotMove<'a> {
+    let (from, slot) = cluster.home_of(key).await;
+    cluster.begin_move(from, (from + 1) % 3, slot).await
 }
 
 async fn cluster_and_database() -> (TestCluster, Database) {
@@ -121,10 +78,10 @@ fn no_document_is_lost_whichever_keys_of_a_batch_have_moved() {
         store.submit("b", vec![Bytes::from_static(b"x"); MANY as usize]).await.unwrap();
         store.seal("b").await.unwrap();
         assert!(work_on_batch(&database).await > 0);
-        let moving = Move::begin(&cluster, "batch:{batch:b}").await;
+        let moving = begin(&cluster, "batch:{batch:b}").await;
         work_on_batch(&database).await;
         let mut keys = 0;
-        while moving.one_key().await {
+        while moving.keys(1).await {
             keys += 1;
             work_on_batch(&database).await;
         }
@@ -163,9 +120,9 @@ fn no_task_is_lost_whichever_keys_of_a_queue_have_moved() {
         };
         let mut done = work().await;
         assert!(done > 0);
-        let moving = Move::begin(&cluster, "batch:{queue:q}:").await;
+        let moving = begin(&cluster, "batch:{queue:q}:").await;
         done += work().await;
-        while moving.one_key().await {
+        while moving.keys(1).await {
             done += work().await;
         }
         moving.end().await;

@@ -230,15 +230,9 @@ fn a_slot_on_its_way_to_another_master_is_followed() {
         let harness = RedisHarness::cluster().await;
         let Servers::Cluster(servers) = &harness.servers else { unreachable!() };
         let database = harness.backend.open(durable("batch", 0)).await.unwrap();
-        let key = "batch:n";
-        let slot = servers.command(0, &["CLUSTER", "KEYSLOT", key]).await.integer().unwrap();
-        let slot = slot.to_string();
-        let from = usize::try_from(slot.parse::<u32>().unwrap() * 3 / 16_384).unwrap();
+        let (from, slot) = servers.home_of("batch:n").await;
         let to = (from + 1) % 3;
-        let id = async |master| servers.command(master, &["CLUSTER", "MYID"]).await.text();
-        let (from_id, to_id) = (id(from).await, id(to).await);
-        servers.command(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).await;
-        servers.command(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).await;
+        let moving = servers.begin_move(from, to, slot).await;
         // The key has left this master, but the slot has not: ASK.
         for sum in 1..=5 {
             let counted = database.counter().increment("n", 1, Default::default()).await;
@@ -255,9 +249,7 @@ fn a_slot_on_its_way_to_another_master_is_followed() {
         let values = store.get_many(&names()).await.unwrap();
         assert_eq!(values, [Some("1".into()), Some("10".into()), None]);
         // The slot has moved: MOVED.
-        for master in [to, from, (to + 1) % 3] {
-            servers.command(master, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).await;
-        }
+        moving.end().await;
         for sum in 11..=15 {
             let counted = database.counter().increment("n", 1, Default::default()).await;
             assert_eq!(counted.unwrap(), sum);
@@ -266,8 +258,6 @@ fn a_slot_on_its_way_to_another_master_is_followed() {
         assert_eq!(values, [Some("1".into()), Some("15".into()), None]);
         assert_eq!(store.delete(&names()).await.unwrap(), 2);
         // Moves the slot back, for the tests that share this cluster.
-        for master in 0..3 {
-            servers.command(master, &["CLUSTER", "SETSLOT", &slot, "NODE", &from_id]).await;
-        }
+        servers.begin_move(to, from, slot).await.end().await;
     });
 }

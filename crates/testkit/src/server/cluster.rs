@@ -145,31 +145,10 @@ impl TestCluster {
             self.migrate_slots(from, to, slots).await;
             return;
         }
-        let own = self.command(from, &["CLUSTER", "MYID"]).await.text();
-        let other = self.command(to, &["CLUSTER", "MYID"]).await.text();
-        let port = self.masters[to].port.to_string();
         for slot in slots {
-            let slot = slot.to_string();
-            for (node, state, id) in [(to, "IMPORTING", &own), (from, "MIGRATING", &other)] {
-                let set = self.command(node, &["CLUSTER", "SETSLOT", &slot, state, id]).await;
-                assert!(!set.is_error(), "{set:?}");
-            }
-            loop {
-                let keys = self.command(from, &["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).await;
-                if keys.array().is_empty() {
-                    break;
-                }
-                for key in keys.array() {
-                    let name = key.text();
-                    let moved = ["MIGRATE", "127.0.0.1", &port, &name, "0", "5000", "REPLACE"];
-                    let answer = self.command(from, &moved).await;
-                    assert!(!answer.is_error(), "{answer:?}");
-                }
-            }
-            for node in std::iter::once(to).chain((0..MASTERS).filter(|node| *node != to)) {
-                let set = self.command(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &other]).await;
-                assert!(!set.is_error(), "{set:?}");
-            }
+            let moving = self.begin_move(from, to, slot).await;
+            while moving.keys(100).await {}
+            moving.end().await;
             self.agree_on_epoch().await;
         }
     }

@@ -5,6 +5,7 @@ mod postgres;
 mod process;
 mod program;
 mod sentinel;
+mod slot_move;
 mod test_redis;
 mod tls;
 
@@ -12,5 +13,6 @@ pub use cluster::TestCluster;
 pub use postgres::TestPostgres;
 pub use program::{SERVER_VARIABLE, ServerProgram};
 pub use sentinel::TestSentinel;
+pub use slot_move::SlotMove;
 pub use test_redis::{TestRedis, TestRedisBuilder};
 pub use tls::TlsCertificates;

@@ -3,16 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use compartment_testkit::{
     FaultProxy, RespConnection, ServerProgram, TestCluster, TestRedis, eventually, run_test,
 };
-use tokio::net::TcpStream;
 
 use super::{alone, connect, key_of_each};
-use crate::faults::{Dice, round};
+use crate::faults::rounds_while_cut;
 use crate::fixture::{Front, ask, shown, talk};
 
 /// Masters that keep what they have acknowledged, and serve their slots while others are away.
@@ -213,10 +212,6 @@ fn a_master_that_takes_over_is_followed() {
     });
 }
 
-/// Rounds of questions, over all programs together.
-const ROUNDS: u64 = 4_000;
-const PROGRAMS: u64 = 8;
-
 #[test]
 #[ignore = "needs redis-server"]
 fn no_answer_of_a_node_goes_to_another_question() {
@@ -239,42 +234,8 @@ fn no_answer_of_a_node_goes_to_another_question() {
         })
         .await;
         let front = Front::of(&alone(&cluster, "")).await;
-        let (port, cuts) = (front.port, Arc::new(AtomicBool::new(true)));
-        let cutting = {
-            let cuts = Arc::clone(&cuts);
-            tokio::spawn(async move {
-                while cuts.load(Ordering::Relaxed) {
-                    for proxy in &proxies {
-                        // The cuts are the fault; when they come is not what is tested.
-                        tokio::time::sleep(Duration::from_millis(10)).await;
-                        proxy.cut();
-                    }
-                }
-                proxies
-            })
-        };
-        let broken = Arc::new(AtomicU64::new(0));
-        let mut programs = Vec::new();
-        for program in 0..PROGRAMS {
-            let broken = Arc::clone(&broken);
-            programs.push(tokio::spawn(async move {
-                let mut dice = Dice(program + 1);
-                let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                for number in 0..ROUNDS / PROGRAMS {
-                    if round(&mut stream, program, number, &mut dice).await.is_none() {
-                        broken.fetch_add(1, Ordering::Relaxed);
-                        stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                    }
-                }
-            }));
-        }
-        for program in programs {
-            program.await.unwrap();
-        }
-        cuts.store(false, Ordering::Relaxed);
-        cutting.await.unwrap();
-        let broken = broken.load(Ordering::Relaxed);
-        assert!(broken > 0 && broken < ROUNDS, "{broken} rounds were cut");
+        // The cuts are the fault; when they come is not what is tested.
+        rounds_while_cut(front.port, 4_000, Duration::from_millis(10), proxies).await;
         front.stop().await;
     });
 }

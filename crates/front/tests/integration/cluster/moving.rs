@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use compartment_testkit::{RespConnection, TestCluster, eventually, run_test};
+use compartment_testkit::{RespConnection, SlotMove, TestCluster, eventually, run_test};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{alone, connect, key_of_each, pipeline, prefixed};
@@ -71,34 +71,17 @@ fn every_increment_counts_once_while_slots_move_key_by_key() {
 }
 
 /// Begins to move the slot of a key, and moves this key alone.
-async fn begin_to_move(cluster: &TestCluster, key: &str) -> (usize, usize) {
+async fn begin_to_move<'a>(cluster: &'a TestCluster, key: &str) -> SlotMove<'a> {
     let (from, slot) = cluster.home_of(key).await;
-    let (to, slot) = ((from + 1) % 3, slot.to_string());
-    let own = cluster.command(from, &["CLUSTER", "MYID"]).await.text();
-    let other = cluster.command(to, &["CLUSTER", "MYID"]).await.text();
-    for (node, state, id) in [(to, "IMPORTING", own), (from, "MIGRATING", other)] {
-        let set = cluster.command(node, &["CLUSTER", "SETSLOT", &slot, state, &id]).await;
-        assert!(!set.is_error(), "{set:?}");
-    }
-    let port = cluster.ports()[to].to_string();
-    cluster.command(from, &["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]).await;
-    (from, to)
+    let moving = cluster.begin_move(from, (from + 1) % 3, slot).await;
+    moving.key(key).await;
+    moving
 }
 
 /// Moves what is left, and ends the move.
-async fn end_to_move(cluster: &TestCluster, key: &str, (from, to): (usize, usize)) {
-    let slot = cluster.home_of(key).await.1.to_string();
-    let port = cluster.ports()[to].to_string();
-    let keys = cluster.command(from, &["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).await;
-    for name in keys.array() {
-        let name = name.text();
-        cluster.command(from, &["MIGRATE", "127.0.0.1", &port, &name, "0", "5000"]).await;
-    }
-    let other = cluster.command(to, &["CLUSTER", "MYID"]).await.text();
-    for node in [to, from, 3 - from - to] {
-        let set = cluster.command(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &other]).await;
-        assert!(!set.is_error(), "{set:?}");
-    }
+async fn end_to_move(moving: SlotMove<'_>) {
+    while moving.keys(100).await {}
+    moving.end().await;
 }
 
 #[test]
@@ -110,7 +93,8 @@ fn keys_of_a_slot_between_two_nodes_are_found_at_either() {
         let mut program = connect(front.port).await;
         talk(&mut program, "MSET {t}gone 1 {t}here 2 -> OK\nWATCH {t}gone -> OK\nUNWATCH -> OK")
             .await;
-        let nodes = begin_to_move(&cluster, "{t}gone").await;
+        let from = cluster.home_of("{t}gone").await.0;
+        let moving = begin_to_move(&cluster, "{t}gone").await;
         talk(
             &mut program,
             "GET {t}gone -> 1\nGET {t}here -> 2\nINCR {t}gone -> 2\nINCR {t}new -> 1\n\
@@ -131,11 +115,11 @@ fn keys_of_a_slot_between_two_nodes_are_found_at_either() {
             tokio::spawn(async move { pipeline(port, &lines).await })
         };
         eventually("the request is told to come again", || async {
-            let stats = cluster.command(nodes.0, &["INFO", "errorstats"]).await.text();
+            let stats = cluster.command(from, &["INFO", "errorstats"]).await.text();
             stats.contains("errorstat_TRYAGAIN")
         })
         .await;
-        end_to_move(&cluster, "{t}gone", nodes).await;
+        end_to_move(moving).await;
         assert_eq!(
             both.await.unwrap(),
             "+OK\r\n$1\r\n7\r\n*2\r\n$1\r\n7\r\n$1\r\n8\r\n:9\r\n+OK\r\n"
@@ -153,14 +137,14 @@ fn a_write_and_its_life_follow_a_slot_together() {
         let front = Front::of(&prefixed(&cluster, "")).await;
         let mut program = connect(front.port).await;
         talk(&mut program, "LPUSH page:{t}1 a -> 1\nSET page:{t}2 a -> OK").await;
-        let nodes = begin_to_move(&cluster, "page:{t}1").await;
+        let moving = begin_to_move(&cluster, "page:{t}1").await;
         talk(
             &mut program,
             "PERSIST page:{t}1 -> 1\nLPUSH page:{t}1 b -> 2\nTTL page:{t}1 -> 3600\nLPUSH page:{t}3 b -> 1\n\
              TTL page:{t}3 -> 3600",
         )
         .await;
-        end_to_move(&cluster, "page:{t}1", nodes).await;
+        end_to_move(moving).await;
         talk(
             &mut program,
             "PERSIST page:{t}1 -> 1\nLPUSH page:{t}1 c -> 3\nTTL page:{t}1 -> 3600\n\
