@@ -200,6 +200,41 @@ impl Requests {
             .map_err(|error| self.note_failure(line, generation, operation, &error))
     }
 
+    /// Calls a script with one key, together with calls by others; returns its answer for this key, or `None` if the
+    /// server refused to run it, perhaps because of another key.
+    pub(crate) async fn query_joined<T: FromRedisValue>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> Result<Option<T>> {
+        check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
+        let mut attempt = 0;
+        loop {
+            match self.query_joined_once(operation, command).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
+            }
+        }
+    }
+
+    async fn query_joined_once<T: FromRedisValue>(
+        &self,
+        operation: &'static str,
+        command: &Cmd,
+    ) -> Result<Option<T>> {
+        let bytes = size(command);
+        let line = self.line(bytes);
+        let (wire, generation) = line.wire().await?;
+        let answer = match self.counted(1, bytes, wire.send_joined(command), answer_size).await {
+            Ok(answer) => read(answer),
+            Err(error) if error.code().is_some() => return Ok(None),
+            Err(error) => Err(error),
+        };
+        answer.map(Some).map_err(|error| self.note_failure(line, generation, operation, &error))
+    }
+
     /// Sends commands of `bytes`, and counts them and their answer.
     async fn counted<T>(
         &self,

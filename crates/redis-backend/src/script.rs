@@ -6,6 +6,7 @@ use compartment_core::backend::TtlRule;
 use compartment_core::{ErrorKind, Result};
 use redis::{Cmd, FromRedisValue, Script};
 
+use crate::link::Link;
 use crate::repeat::Repeat;
 
 /// The end of a key that never exists, and that every script of several keys is given beside the others, with their
@@ -103,6 +104,28 @@ impl LuaScript {
         arguments: impl Fn(&mut Cmd),
     ) -> Result<T> {
         self.run_on(target, repeat, operation, key, &[target.name_of(key)], arguments).await
+    }
+
+    /// Runs a script that begins with `joined.lua` on one key, together with calls by others.
+    pub(crate) async fn run_joined<T: FromRedisValue + Send>(
+        &self,
+        link: &Link,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        arguments: impl Fn(&mut Cmd),
+    ) -> Result<T> {
+        if !link.wants_text() {
+            let mut command = redis::cmd("EVALSHA");
+            command.arg(self.compiled.get_hash()).arg(1).arg(link.name(key).as_bytes());
+            arguments(&mut command);
+            if let Some(answer) = link.query_joined(repeat, operation, key, &command).await? {
+                return Ok(answer);
+            }
+        }
+        // The server does not know the script yet, or may not run it on another's key.
+        let (answer,) = self.run(link, repeat, operation, key, arguments).await?;
+        Ok(answer)
     }
 
     /// Runs the script on the keys of these names, which may be empty. `key` stands for them in errors.

@@ -1,15 +1,14 @@
--- Renews or releases. ARGV: token, lease in milliseconds ('0' to release), retention, time or ''.
--- Returns 1 if the token holds the lock and its lease had not expired, else 0.
-local held = redis.call('HMGET', KEYS[1], 'token', 'lease_ends_ms')
-local now_us = tonumber(ARGV[4])
-if not now_us then
-  local time = redis.call('TIME')
-  now_us = time[1] * 1000000 + time[2]
-end
-local now_ms = math.floor(now_us / 1000)
-if held[1] ~= ARGV[1] or tonumber(held[2] or '0') <= now_ms then return 0 end
-local ends = '0'
-if ARGV[2] ~= '0' then ends = string.format('%.0f', now_ms + ARGV[2]) end
-redis.call('HSET', KEYS[1], 'lease_ends_ms', ends)
-redis.call('PEXPIRE', KEYS[1], string.format('%.0f', ARGV[2] + ARGV[3]))
-return 1
+-- Renews or releases. Arguments: token, lease in milliseconds ('0' to release), retention, time or ''.
+-- Returns for each lock 1 if the token holds it and its lease had not expired, else 0.
+local format = string.format
+return for_each(function(key, before)
+  local lease, retention = ARGV[before + 2], ARGV[before + 3]
+  local held = redis.call('HMGET', key, 'token', 'lease_ends_ms')
+  local now_ms = math.floor(time_us(ARGV[before + 4]) / 1000)
+  if held[1] ~= ARGV[before + 1] or tonumber(held[2] or '0') <= now_ms then return 0 end
+  local ends, life = '0', retention
+  if lease ~= '0' then ends, life = format('%d', now_ms + lease), format('%d', lease + retention) end
+  redis.call('HSET', key, 'lease_ends_ms', ends)
+  redis.call('PEXPIRE', key, life)
+  return 1
+end)

@@ -12,9 +12,9 @@ use crate::link::Link;
 use crate::repeat::Repeat;
 use crate::script::{LuaScript, lua_script};
 
-static ACQUIRE: LuaScript = lua_script!("lock_acquire.lua");
+static ACQUIRE: LuaScript = lua_script!("joined.lua", "lock_acquire.lua");
 static TAKE_BACK: LuaScript = lua_script!("lock_take_back.lua");
-static KEEP: LuaScript = lua_script!("lock_keep.lua");
+static KEEP: LuaScript = lua_script!("joined.lua", "lock_keep.lua");
 static HOLDER: LuaScript = lua_script!("lock_holder.lua");
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl RedisLock {
         let arguments = |command: &mut Cmd| {
             command.arg(token.number()).arg(lease_millis).arg(retention_millis()).arg(&time);
         };
-        KEEP.run(&self.link, repeat, operation, key, arguments).await
+        KEEP.run_joined(&self.link, repeat, operation, key, arguments).await
     }
 
     fn holder_of(
@@ -92,7 +92,7 @@ impl LockStore for RedisLock {
         };
         // A repeated attempt would find the lock held by itself.
         let answer: Result<Vec<redis::Value>> =
-            ACQUIRE.run(&self.link, Repeat::OnlyIfNotSent, "lock", key, arguments).await;
+            ACQUIRE.run_joined(&self.link, Repeat::OnlyIfNotSent, "lock", key, arguments).await;
         attempt.answered(&answer);
         let mut parts = answer?.into_iter();
         let acquired: Option<i64> = next(&mut parts);

@@ -12,7 +12,7 @@ use crate::link::Link;
 use crate::repeat::Repeat;
 use crate::script::{LuaScript, lua_script};
 
-static ACQUIRE: LuaScript = lua_script!("rate_limit.lua");
+static ACQUIRE: LuaScript = lua_script!("joined.lua", "rate_limit.lua");
 static GIVE_BACK: LuaScript = lua_script!("rate_limit_give_back.lua");
 
 /// How long an attempt that was taken back before it arrived is remembered, in milliseconds.
@@ -52,7 +52,8 @@ impl RateLimitStore for RedisRateLimit {
             command.arg(limit.permits).arg(window).arg(permits).arg(&time).arg(attempt.name());
         };
         let repeat = if permits == 0 { Repeat::Idempotent } else { Repeat::OnlyIfNotSent };
-        let answer = ACQUIRE.run(&self.link, repeat, "acquire permits", key, arguments).await;
+        let answer =
+            ACQUIRE.run_joined(&self.link, repeat, "acquire permits", key, arguments).await;
         attempt.answered(&answer);
         let (is_allowed, remaining, retry_after): (bool, u32, u64) = answer?;
         Ok(RateDecision::new(is_allowed, remaining, Duration::from_millis(retry_after)))

@@ -69,6 +69,11 @@ impl BoundedConnection {
         self.0.exchange.many(commands).await
     }
 
+    /// Calls a script with one key, together with other calls: see [`Exchange::joined`].
+    pub(crate) async fn send_joined(&self, command: &Cmd) -> RedisResult<Value> {
+        self.0.exchange.joined(command).await
+    }
+
     pub(crate) async fn subscribe(&self, channel: &str) -> RedisResult<()> {
         let mut subscribe = redis::cmd("SUBSCRIBE");
         subscribe.arg(channel);

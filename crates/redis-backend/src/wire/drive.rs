@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use redis::{PushKind, RedisError, RedisResult, Value};
+use redis::{PushKind, RedisError, Value};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::oneshot;
 
 use super::answers::TooMuch;
 use super::dial::Socket;
 use super::exchange::{Exchange, Outgoing, ended};
+use super::queue::Answered;
 use super::replies::{Replies, Unreadable};
 
 /// Gets the messages that the server pushes: their kind and their parts.
@@ -31,7 +31,7 @@ pub(super) struct Driver {
     has_waited: bool,
     /// Room for replies, and for those who get them.
     values: Vec<Value>,
-    answered: Vec<(oneshot::Sender<RedisResult<Value>>, Value)>,
+    answered: Vec<Answered>,
 }
 
 /// The room that a connection keeps for requests.
@@ -192,7 +192,7 @@ impl Drop for Driver {
 mod tests {
     use std::time::Duration;
 
-    use redis::Cmd;
+    use redis::{Cmd, RedisResult};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     use super::*;
@@ -257,6 +257,58 @@ mod tests {
         while !arrived(&mut server).await.contains("$1\r\n4\r\n") {}
         server.write_all(b":1\r\n:2\r\n:3\r\n:4\r\n").await.unwrap();
         assert_eq!(next.await.unwrap().unwrap(), Value::Int(4));
+    }
+
+    fn call(key: usize) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg("abc").arg(1).arg(key).arg("me");
+        command
+    }
+
+    #[tokio::test]
+    async fn calls_that_come_together_leave_as_one_and_get_their_parts_of_the_reply() {
+        let (exchange, mut server) = connection();
+        let joined = |key: usize| {
+            let exchange = Arc::clone(&exchange);
+            tokio::spawn(async move { exchange.joined(&call(key)).await })
+        };
+        let (one, read, two, three) = (joined(1), asked(&exchange, 9), joined(2), joined(3));
+        let sent = arrived(&mut server).await;
+        let whole = "*9\r\n$7\r\nEVALSHA\r\n$3\r\nabc\r\n$1\r\n3\r\n";
+        assert!(sent.starts_with(whole) && sent.matches("EVALSHA").count() == 1, "{sent}");
+        server.write_all(b"*3\r\n:1\r\n-WRONGTYPE no\r\n$-1\r\n:9\r\n").await.unwrap();
+        assert_eq!(one.await.unwrap().unwrap(), Value::Int(1));
+        let failed = two.await.unwrap().unwrap();
+        assert!(matches!(failed, Value::ServerError(error) if error.code() == "WRONGTYPE"));
+        assert_eq!(three.await.unwrap().unwrap(), Value::Nil);
+        assert_eq!(read.await.unwrap().unwrap(), Value::Int(9));
+
+        // An error of the whole call is all callers'; so is a reply of another length.
+        for reply in [&b"-NOSCRIPT no\r\n"[..], b"*1\r\n:1\r\n", b"+OK\r\n"] {
+            let all = [joined(1), joined(2)];
+            arrived(&mut server).await;
+            server.write_all(reply).await.unwrap();
+            for one in all {
+                let error = one.await.unwrap().unwrap_err();
+                assert_eq!(error.code().is_some(), reply.starts_with(b"-"), "{error}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_whose_time_is_over_leave_the_replies_to_others_in_order() {
+        let (exchange, mut server) = connection();
+        let calls = [exchange.clone(), exchange.clone()]
+            .map(|exchange| tokio::spawn(async move { exchange.joined(&call(1)).await }));
+        for one in calls {
+            assert!(one.await.unwrap().unwrap_err().is_timeout());
+        }
+        let (next, read) = (Arc::clone(&exchange), asked(&exchange, 4));
+        let next = tokio::spawn(async move { next.joined(&call(2)).await });
+        while !arrived(&mut server).await.contains("$1\r\n4\r\n") {}
+        server.write_all(b"*2\r\n:1\r\n:1\r\n:4\r\n*1\r\n:2\r\n").await.unwrap();
+        assert_eq!(read.await.unwrap().unwrap(), Value::Int(4));
+        assert_eq!(next.await.unwrap().unwrap(), Value::Int(2));
     }
 
     #[tokio::test]

@@ -3,7 +3,6 @@
 //! A task appends its request to one buffer and waits; the driver sends the buffer and hands out the replies in order.
 //! A request then costs no message between tasks, and many cost one system call.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +14,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::answers::{BEFORE_LOGIN, Bounds, WITH_VALUES, WITHOUT_VALUES, carries_values};
+use super::joined::{Call, Joined};
+use super::queue::{Answer, Answered, Queue, Waiting};
 
 /// The requests of a connection, shared by its users and its driver.
 pub(super) struct Exchange {
@@ -23,41 +24,6 @@ pub(super) struct Exchange {
     waited_for: Notify,
     response_timeout: Duration,
     is_logged_in: AtomicBool,
-}
-
-#[derive(Default)]
-struct Queue {
-    /// Requests that the driver has not taken yet, and since when there are any.
-    outgoing: Vec<u8>,
-    unsent_since: Option<Instant>,
-    waiting: VecDeque<Waiting>,
-    /// The driver's, as long as it waits for requests.
-    driver: Option<Waker>,
-    /// Whether the watch waits for the time of a request.
-    is_watched: bool,
-    /// Whether requests come together: more than one was answered, or left, at once.
-    is_busy: bool,
-    is_closed: bool,
-    /// Why the connection ended, if nobody was told yet.
-    failure: Option<RedisError>,
-}
-
-struct Waiting {
-    answer: Answer,
-    until: Instant,
-    carries_values: bool,
-}
-
-/// Who gets the replies.
-enum Answer {
-    One(oneshot::Sender<RedisResult<Value>>),
-    Many {
-        left: usize,
-        values: Vec<Value>,
-        sender: oneshot::Sender<RedisResult<Vec<Value>>>,
-    },
-    /// So many replies are no longer waited for.
-    Late(usize),
 }
 
 /// The driver's next step.
@@ -114,19 +80,68 @@ impl Exchange {
         receiver.await.unwrap_or_else(|_| Err(ended()))
     }
 
+    /// Calls a script with one key, together with calls that come at this time; returns its part of the reply, which
+    /// may be an error. The script returns a list with a part for each key.
+    ///
+    /// # Errors
+    /// The server's error, if it refused the call, perhaps because of another's key: nothing was executed. A
+    /// time-out; the end of the connection.
+    pub(super) async fn joined(&self, command: &Cmd) -> RedisResult<Value> {
+        let Some(call) = Call::of(command) else {
+            return Err(
+                (redis::ErrorKind::Client, "this is no call of a script with one key").into()
+            );
+        };
+        let (sender, receiver) = oneshot::channel();
+        self.join(&call, sender)?;
+        receiver.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    fn join(
+        &self,
+        call: &Call<'_>,
+        sender: oneshot::Sender<RedisResult<Value>>,
+    ) -> RedisResult<()> {
+        let now = Instant::now();
+        let mut queue = self.lock();
+        queue.fail_if_closed()?;
+        match queue.joinable(call) {
+            Some((joined, senders)) => {
+                joined.add(call);
+                senders.push(sender);
+            }
+            None => {
+                let (at, request) =
+                    (queue.outgoing.len(), queue.first + queue.waiting.len() as u64);
+                queue.joined.push(Joined::new(call, at, request));
+                self.wait(&mut queue, now, Answer::Joined(vec![sender]), true);
+            }
+        }
+        self.call_driver(queue);
+        Ok(())
+    }
+
     fn submit(&self, answer: Answer, commands: &[&Cmd]) -> RedisResult<()> {
         let carries_values = commands.iter().any(|command| carries_values(command));
         let now = Instant::now();
-        let until = now + self.response_timeout;
         let mut queue = self.lock();
-        if queue.is_closed {
-            return Err(queue.failure.take().unwrap_or_else(ended));
-        }
+        queue.fail_if_closed()?;
         for command in commands {
             command.write_packed_command(&mut queue.outgoing);
         }
+        self.wait(&mut queue, now, answer, carries_values);
+        self.call_driver(queue);
+        Ok(())
+    }
+
+    fn wait(&self, queue: &mut Queue, now: Instant, answer: Answer, carries_values: bool) {
         queue.unsent_since.get_or_insert(now);
+        let until = now + self.response_timeout;
         queue.waiting.push_back(Waiting { answer, until, carries_values });
+    }
+
+    /// There is a request to send, and to watch.
+    fn call_driver(&self, mut queue: MutexGuard<'_, Queue>) {
         let driver = queue.driver.take();
         let is_watched = std::mem::replace(&mut queue.is_watched, true);
         drop(queue);
@@ -136,7 +151,6 @@ impl Exchange {
         if !is_watched {
             self.waited_for.notify_one();
         }
-        Ok(())
     }
 
     /// Gives the driver the requests that are ready, in exchange for an empty buffer. Without any, `driver` is woken
@@ -146,18 +160,19 @@ impl Exchange {
         if queue.is_closed {
             return Outgoing::Closed;
         }
-        if queue.outgoing.is_empty() {
+        if queue.outgoing.is_empty() && queue.joined.is_empty() {
             match &mut queue.driver {
                 Some(known) => known.clone_from(driver),
                 none => *none = Some(driver.clone()),
             }
             return Outgoing::Nothing;
         }
-        if (queue.is_busy || queue.waiting.len() > 1) && !has_waited {
+        let is_shared = queue.waiting.len() > 1 || queue.joined.iter().any(Joined::is_shared);
+        if (queue.is_busy || is_shared) && !has_waited {
             return Outgoing::Gathering;
         }
-        queue.is_busy = queue.waiting.len() > 1;
-        std::mem::swap(&mut queue.outgoing, into);
+        queue.is_busy = is_shared;
+        queue.write(into);
         queue.unsent_since = None;
         Outgoing::Ready
     }
@@ -170,44 +185,15 @@ impl Exchange {
     pub(super) fn hand_out(
         &self,
         replies: &mut Vec<Value>,
-        answered: &mut Vec<(oneshot::Sender<RedisResult<Value>>, Value)>,
+        answered: &mut Vec<Answered>,
     ) -> RedisResult<()> {
         let mut queue = self.lock();
         queue.is_busy |= replies.len() > 1;
-        let mut unasked = None;
-        for reply in replies.drain(..) {
-            let Some(first) = queue.waiting.front_mut() else {
-                unasked = Some(reply);
-                break;
-            };
-            let left = match &mut first.answer {
-                Answer::One(_) => 0,
-                Answer::Many { left, values, .. } => {
-                    values.push(reply);
-                    *left -= 1;
-                    if *left == 0
-                        && let Some(Waiting { answer: Answer::Many { values, sender, .. }, .. }) =
-                            queue.waiting.pop_front()
-                    {
-                        let _ = sender.send(Ok(values));
-                    }
-                    continue;
-                }
-                Answer::Late(left) => {
-                    *left -= 1;
-                    *left
-                }
-            };
-            if left == 0
-                && let Some(Waiting { answer: Answer::One(sender), .. }) = queue.waiting.pop_front()
-            {
-                answered.push((sender, reply));
-            }
-        }
+        let unasked = queue.hand_out(replies, answered);
         drop(queue);
         // Whoever is woken may ask again at once.
         for (sender, reply) in answered.drain(..) {
-            let _ = sender.send(Ok(reply));
+            let _ = sender.send(reply);
         }
         match unasked {
             None => Ok(()),
@@ -238,7 +224,7 @@ impl Exchange {
     pub(super) fn close(&self, error: Option<RedisError>) {
         let mut queue = self.lock();
         queue.is_closed = true;
-        queue.outgoing = Vec::new();
+        (queue.outgoing, queue.joined) = (Vec::new(), Vec::new());
         let (waiting, driver) = (std::mem::take(&mut queue.waiting), queue.driver.take());
         let mut error = error;
         if waiting.is_empty() {
@@ -281,7 +267,7 @@ impl Exchange {
             let left = match &one.answer {
                 Answer::Late(_) => continue,
                 _ if one.until > now => return Watch::Until(one.until),
-                Answer::One(_) => 1,
+                Answer::One(_) | Answer::Joined(_) => 1,
                 Answer::Many { left, .. } => *left,
             };
             let answer = std::mem::replace(&mut one.answer, Answer::Late(left));
@@ -314,14 +300,4 @@ enum Watch {
     /// The socket takes nothing for as long as an answer may take.
     Stuck,
     Over,
-}
-
-impl Answer {
-    fn fail(self, error: impl FnOnce() -> RedisError) {
-        match self {
-            Self::One(sender) => drop(sender.send(Err(error()))),
-            Self::Many { sender, .. } => drop(sender.send(Err(error()))),
-            Self::Late(_) => {}
-        }
-    }
 }

@@ -11,6 +11,7 @@ mod faults;
 mod globs;
 mod harness;
 mod hostile_servers;
+mod joined_calls;
 #[path = "../../../memory-backend/tests/integration/harness/mod.rs"]
 mod memory_harness;
 mod moving_slots;

@@ -1,0 +1,240 @@
+//! Locks and permits that are asked for at once leave as one call: each gets the answer that it would get alone.
+
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+use std::time::Duration;
+
+use compartment_core::backend::Backend;
+use compartment_core::{
+    Contract, Database, DatabaseKind, ErrorKind, LockAttempt, RateDecision, RateLimit,
+};
+use compartment_redis::RedisBackend;
+use compartment_testkit::{Harness, TestRedis, run_test};
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::harness::{RedisHarness, Servers, config};
+
+const LEASE: Duration = Duration::from_secs(300);
+
+fn contract() -> Contract {
+    Contract::new("locks", DatabaseKind::Coordination)
+}
+
+/// The scripts that the server has run.
+async fn calls(server: &TestRedis) -> u64 {
+    let info = server.command(&["INFO", "commandstats"]).await;
+    let text = info.text();
+    let of = |line: &str| line.split(['=', ',']).nth(1)?.parse::<u64>().ok();
+    text.lines().find(|line| line.starts_with("cmdstat_evalsha:")).and_then(of).unwrap_or(0)
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_hundred_locks_at_once_are_few_calls_and_each_has_its_own_token() {
+    run_test(async {
+        let harness = RedisHarness::start().await;
+        let Servers::Single(server) = &harness.servers else { unreachable!() };
+        let database = harness.open(contract()).await;
+        // The server learns the scripts.
+        let first = acquire(&database, "first").await.unwrap();
+        assert!(database.lock().release("first", first).await.unwrap());
+        let before = calls(server).await;
+        let keys: Vec<String> = (0..100).map(|n| format!("k{n}")).collect();
+        let tokens = join_all(keys.iter().map(|key| acquire(&database, key))).await;
+        let tokens: Vec<_> = tokens.into_iter().map(Result::unwrap).collect();
+        let calls = calls(server).await - before;
+        assert!((2..60).contains(&calls), "{calls} calls");
+        // A token opens its own lock only.
+        let lock = database.lock();
+        let others = keys.iter().zip(tokens.iter().rev());
+        let wrong = join_all(others.map(|(key, token)| lock.release(key, *token))).await;
+        assert!(wrong.into_iter().all(|released| !released.unwrap()));
+        let own = keys.iter().zip(&tokens);
+        let right = join_all(own.map(|(key, token)| lock.release(key, *token))).await;
+        assert!(right.into_iter().all(|released| released.unwrap()));
+    });
+}
+
+/// The token, or whether the lock is held.
+async fn acquire(database: &Database, key: &str) -> Result<compartment_core::FencingToken, String> {
+    match database.lock().try_acquire(key, "me", LEASE).await {
+        Ok(LockAttempt::Acquired(token)) => Ok(token),
+        Ok(LockAttempt::Held(holder)) => Err(format!("{holder:?}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn one_lock_asked_for_by_many_at_once_is_given_to_the_first() {
+    run_test(async {
+        let harness = RedisHarness::start().await;
+        let database = harness.open(contract()).await;
+        let owners: Vec<String> = (0..50).map(|n| format!("owner {n}")).collect();
+        let lock = database.lock();
+        let asked = owners.iter().map(|owner| lock.try_acquire("k", owner, LEASE));
+        let mut answers = join_all(asked).await.into_iter().map(Result::unwrap);
+        let Some(LockAttempt::Acquired(_)) = answers.next() else { panic!("the first has it not") };
+        for answer in answers {
+            let LockAttempt::Held(holder) = answer else { panic!("two have it") };
+            assert_eq!(holder.owner, "owner 0");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_key_of_another_type_fails_its_own_caller_only() {
+    run_test(async {
+        let harness = RedisHarness::start().await;
+        let Servers::Single(server) = &harness.servers else { unreachable!() };
+        let database = harness.open(contract()).await;
+        for key in ["k3", "k7"] {
+            server.command(&["SET", key, "text"]).await;
+        }
+        let keys: Vec<String> = (0..10).map(|n| format!("k{n}")).collect();
+        let (lock, limits) = (database.lock(), database.rate_limit());
+        let limit = RateLimit::new(5, LEASE);
+        let locked = join_all(keys.iter().map(|key| lock.try_acquire(key, "me", LEASE))).await;
+        for (n, answer) in locked.iter().enumerate() {
+            match answer {
+                Ok(LockAttempt::Acquired(_)) => assert!(n != 3 && n != 7),
+                Err(error) => {
+                    assert!(n == 3 || n == 7);
+                    assert_eq!(error.kind(), ErrorKind::WrongType);
+                    assert!(error.to_string().contains(&keys[n]), "{error}");
+                }
+                held => panic!("{held:?}"),
+            }
+        }
+        server.command(&["FLUSHALL"]).await;
+        server.command(&["SET", "k3", "text"]).await;
+        server.command(&["ZADD", "k7", "1", "not a limit"]).await;
+        let taken = join_all(keys.iter().map(|key| limits.acquire(key, limit, 2))).await;
+        for (n, answer) in taken.into_iter().enumerate() {
+            match answer {
+                Ok(decision) => assert_eq!((decision.remaining, n == 3 || n == 7), (3, false)),
+                Err(error) => {
+                    assert_eq!((error.kind(), n == 3 || n == 7), (ErrorKind::WrongType, true))
+                }
+            }
+        }
+        assert_eq!(server.command(&["GET", "k3"]).await.text(), "text", "stays");
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_key_that_the_login_may_not_reach_fails_its_own_caller_only() {
+    run_test(async {
+        let rules = "+@all ~job:* ~limit:* &*";
+        let server = TestRedis::builder().acl_user("worker", "secret", rules).start().await;
+        let url = server.url_with_user("worker", "secret");
+        let database = RedisBackend::connect(config(&url), &[0])
+            .await
+            .unwrap()
+            .open(contract())
+            .await
+            .unwrap();
+        let keys = ["job:1", "job:2", "other:1", "job:3"];
+        for round in 0..3 {
+            let lock = database.lock();
+            let asked = keys.iter().map(|key| lock.try_acquire(key, "me", LEASE));
+            for (key, answer) in keys.iter().zip(join_all(asked).await) {
+                match answer {
+                    Ok(LockAttempt::Acquired(token)) => {
+                        assert!(key.starts_with("job:"));
+                        assert!(lock.release(key, token).await.unwrap(), "{round}");
+                    }
+                    Err(error) => {
+                        assert_eq!((error.kind(), *key), (ErrorKind::Permission, "other:1"));
+                    }
+                    held => panic!("{key}: {held:?}"),
+                }
+            }
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn no_permit_is_given_twice_and_a_full_server_gives_none() {
+    run_test(async {
+        let harness = RedisHarness::start().await;
+        let Servers::Single(server) = &harness.servers else { unreachable!() };
+        let database = harness.open(contract()).await;
+        let (limits, limit) = (database.rate_limit(), RateLimit::new(100, LEASE));
+        let _ = limits.acquire("limit", limit, 0).await.unwrap();
+        let before = calls(server).await;
+        let answers = join_all((0..150).map(|_| limits.acquire("limit", limit, 1))).await;
+        let given = answers.iter().filter(|one| one.as_ref().unwrap().is_allowed).count();
+        let calls = calls(server).await - before;
+        assert_eq!(given, 100);
+        assert!((3..90).contains(&calls), "{calls} calls");
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+        let refused = join_all((0..20).map(|_| limits.acquire("other", limit, 1))).await;
+        for answer in refused {
+            assert_eq!(answer.unwrap_err().kind(), ErrorKind::OutOfMemory);
+        }
+        let locked = join_all((0..20).map(|_| acquire(&database, "lock"))).await;
+        assert!(locked.iter().all(Result::is_err));
+        server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+        assert_eq!(limits.acquire("other", limit, 0).await.unwrap().remaining, 100);
+        assert!(acquire(&database, "lock").await.is_ok());
+    });
+}
+
+/// An acquisition: the key, the limit, the window in milliseconds, the permits.
+type Asked = (&'static str, u32, u64, u32);
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let windows = prop_oneof![Just(5_000_u64), Just(10_000), Just(30_000), Just(60_000)];
+    (prop_oneof![Just("a"), Just("b")], prop_oneof![Just(3_u32), Just(10), Just(1_000)], windows)
+        .prop_flat_map(|(key, limit, window)| (Just(key), Just(limit), Just(window), 0..=limit))
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn permits_asked_for_at_once_are_given_as_one_after_another() {
+    run_test(async {
+        let harness = RedisHarness::start().await;
+        // How long the clock stands between rounds, and the acquisitions of each.
+        let rounds = proptest::collection::vec(
+            (
+                prop_oneof![Just(0_u64), 4_990..5_010_u64, 19_990..20_010_u64, Just(60_000)],
+                proptest::collection::vec(asked(), 1..20),
+            ),
+            1..8,
+        );
+        let mut settings = Config::with_cases(150);
+        settings.failure_persistence = None;
+        let outcome = tokio::task::block_in_place(|| {
+            TestRunner::new(settings).run(&rounds, |rounds| {
+                tokio::runtime::Handle::current().block_on(async {
+                    harness.flush().await;
+                    let database = harness.open(contract()).await;
+                    for (pause, round) in rounds {
+                        harness.advance(Duration::from_millis(pause)).await;
+                        let asked = round.iter().map(|one| ask(&database, "joined", *one));
+                        let together = join_all(asked).await;
+                        let mut after_another = Vec::new();
+                        for one in &round {
+                            after_another.push(ask(&database, "single", *one).await);
+                        }
+                        assert_eq!(together, after_another, "{round:?}");
+                    }
+                });
+                Ok(())
+            })
+        });
+        assert_eq!(outcome.map_err(|failure| failure.to_string()), Ok(()));
+    });
+}
+
+async fn ask(database: &Database, log: &str, (key, limit, window, permits): Asked) -> RateDecision {
+    let limit = RateLimit::new(limit, Duration::from_millis(window));
+    let key = format!("{log}:{key}");
+    database.rate_limit().acquire(&key, limit, permits).await.unwrap()
+}
