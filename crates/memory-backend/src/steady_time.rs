@@ -36,4 +36,13 @@ impl SteadyTime {
             None => wall.after(self.clock.monotonic().since(monotonic)),
         }
     }
+
+    /// The time at an instant that was read a moment ago: reading the clock once more costs as much as a fifth of a
+    /// read. If the clock is not the machine's, it is the current time.
+    pub(crate) fn at(&self, instant: Instant) -> Timestamp {
+        match self.began_at {
+            Some(began_at) => self.began.0.after(instant.saturating_duration_since(began_at)),
+            None => self.now(),
+        }
+    }
 }

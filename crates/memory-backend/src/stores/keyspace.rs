@@ -1,5 +1,6 @@
 //! The keys of one numbered database: expiry, eviction and locks for writers.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -91,7 +92,9 @@ impl Keyspace {
     pub(crate) fn read(&self, name: &str) -> Option<Entry> {
         let entry = self.entries.get(name)?;
         // Most keys of a durable database have no TTL: do not read the clock for those.
-        (entry.expires_at.is_none() || entry.is_live(self.time.now())).then_some(entry)
+        let Some(end) = entry.expires_at else { return Some(entry) };
+        let now = READ_AT.take().map_or_else(|| self.time.now(), |instant| self.time.at(instant));
+        (now < end).then_some(entry)
     }
 
     /// Stores a value, whatever `name` has, while no other writer changes that key. `end` says until when.
@@ -161,30 +164,48 @@ impl Keyspace {
     }
 }
 
+thread_local! {
+    /// When moka looked at the entry that this thread reads: moka reads the clock for each, and tells only its expiry
+    /// policy.
+    static READ_AT: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
 /// Tells moka when it may drop an entry.
 struct Housekeeping {
     time: SteadyTime,
 }
 
 impl Housekeeping {
-    fn time_left(&self, entry: &Entry) -> Option<Duration> {
+    fn time_left(&self, entry: &Entry, now: Instant) -> Option<Duration> {
         let end = entry.expires_at?;
-        Some(end.since(self.time.now()) + HOUSEKEEPING_GRACE)
+        Some(end.since(self.time.at(now)) + HOUSEKEEPING_GRACE)
     }
 }
 
 impl Expiry<String, Entry> for Housekeeping {
-    fn expire_after_create(&self, _: &String, entry: &Entry, _: Instant) -> Option<Duration> {
-        self.time_left(entry)
+    fn expire_after_create(&self, _: &String, entry: &Entry, now: Instant) -> Option<Duration> {
+        self.time_left(entry, now)
     }
 
     fn expire_after_update(
         &self,
         _: &String,
         entry: &Entry,
-        _: Instant,
+        now: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.time_left(entry)
+        self.time_left(entry, now)
+    }
+
+    fn expire_after_read(
+        &self,
+        _: &String,
+        _: &Entry,
+        read_at: Instant,
+        left: Option<Duration>,
+        _: Instant,
+    ) -> Option<Duration> {
+        READ_AT.set(Some(read_at));
+        left
     }
 }
