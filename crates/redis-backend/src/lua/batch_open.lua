@@ -8,6 +8,7 @@
 --   :leases      claims by the end of their lease; :held the documents of each; :errors the last error of each
 --                document
 --   :outbox      stream of outcomes for a ledger; :events stream of events for followers
+--   :audit:<n>:<s> copy of :ready:<s> that an audit reads; it ends after ten minutes
 --   :asked:<c>   the last requests of the claimant c: see asked.lua
 -- ARGV[1] is the time in microseconds, or ''. After a slash it has the token that the batch must be born with, if the
 -- script is for one particular batch of the name.

@@ -1,13 +1,11 @@
 //! The entries, outboxes and audits of batches on Redis.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::backend::{
-    BatchFacts, BatchRefusal, ordinals_from_text, shown_message, shown_name,
-};
+use compartment_core::backend::{BatchRefusal, ordinals_from_text, shown_message, shown_name};
 use compartment_core::{
     BatchAudit, BatchUpkeepStore, FencingToken, MAX_AT_ONCE, OutboxEntry, OutboxFact, RestoredFact,
     Result,
@@ -23,7 +21,6 @@ static ENTRIES: LuaScript = lua_script!("batch_open.lua", "batch_entries.lua");
 static OUTBOX: LuaScript = lua_script!("batch_open.lua", "batch_outbox.lua");
 static RESTORE: LuaScript =
     lua_script!("batch_open.lua", "batch_news.lua", "batch_finish.lua", "batch_restore.lua");
-static AUDIT: LuaScript = lua_script!("batch_open.lua", "batch_audit.lua");
 static REPAIR: LuaScript = lua_script!("batch_open.lua", "batch_news.lua", "batch_repair.lua");
 
 impl RedisBatch {
@@ -157,36 +154,7 @@ impl BatchUpkeepStore for RedisBatch {
     }
 
     async fn audit(&self, batch: &str) -> Result<BatchAudit> {
-        let operation = "audit batch";
-        let mut answer = self.run(&AUDIT, Repeat::Idempotent, operation, batch, |_| {}).await?;
-        let (status, fields) = (answer.status()?, answer.next::<Fields>()?);
-        let (done, dead): (Vec<u8>, Vec<u8>) = (answer.next()?, answer.next()?);
-        let plan = self.read_plan(batch, fields.get("plan").map_or(&[], Vec::as_slice))?;
-        let mut lists: Vec<String> = Vec::with_capacity(answer.len());
-        while !answer.is_empty() {
-            lists.push(answer.next()?);
-        }
-        // Comparing a million documents takes a while, so it runs on a blocking thread.
-        let compare = move || {
-            let mut facts = BatchFacts::new(&plan, status);
-            let count = |(name, value): (String, Vec<u8>)| {
-                Some((name, std::str::from_utf8(&value).ok()?.parse().ok()?))
-            };
-            facts.counted = fields.into_iter().filter_map(count).collect::<BTreeMap<String, i64>>();
-            let counted = |name: &str| facts.counted.get(name).copied().unwrap_or(0);
-            let born = u64::try_from(counted("born")).unwrap_or(0);
-            facts.repairs = u64::try_from(counted("repairs")).unwrap_or(0);
-            let total = usize::try_from(counted("total")).unwrap_or(0);
-            facts.born = FencingToken::from_number(born);
-            facts.done = by_document(&done, total, plan.stages.len());
-            facts.dead = by_document(&dead, total, plan.stages.len());
-            for (stage, lists) in lists.chunks_exact(2).take(plan.stages.len()).enumerate() {
-                (facts.waiting[stage], facts.held[stage]) = (listed(&lists[0]), listed(&lists[1]));
-            }
-            facts.audit()
-        };
-        let compared = tokio::task::spawn_blocking(compare).await;
-        compared.map_err(|error| self.link.unexpected(operation, batch, &error.to_string()))
+        self.facts(batch).await
     }
 
     async fn repair(&self, batch: &str, audit: &BatchAudit) -> Result<bool> {
@@ -231,30 +199,9 @@ impl BatchUpkeepStore for RedisBatch {
     }
 }
 
-/// Splits the bitmap into one word for each document; bit 0 is the first stage.
-fn by_document(bits: &[u8], total: usize, stages: usize) -> Vec<u16> {
-    let bit =
-        |place: usize| bits.get(place / 8).is_some_and(|byte| byte & (0x80 >> (place % 8)) != 0);
-    let of = |ordinal: usize| {
-        (0..stages).fold(0, |all, stage| all | u16::from(bit(ordinal * stages + stage)) << stage)
-    };
-    (0..total).map(of).collect()
-}
-
-/// The ordinals in a list.
-fn listed(text: &str) -> Vec<u32> {
-    text.split(',').filter_map(|ordinal| ordinal.parse().ok()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bits_are_sorted_by_document() {
-        assert_eq!(by_document(&[0b1010_0110, 0b1000_0000], 4, 3), [0b101, 0b100, 0b101, 0]);
-        assert_eq!(by_document(&[], 2, 1), [0, 0]);
-    }
 
     #[test]
     fn an_id_of_a_stream_is_known() {

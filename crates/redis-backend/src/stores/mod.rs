@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod batch_answer;
+pub(crate) mod batch_audit;
 pub(crate) mod batch_event;
 pub(crate) mod batch_script;
 pub(crate) mod batch_upkeep;

@@ -1,5 +1,6 @@
 //! Tests of the crate from outside, in one program.
 
+mod audits;
 mod budget;
 mod cancellation;
 mod channels;
