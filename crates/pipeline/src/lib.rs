@@ -58,7 +58,7 @@ pub use patience::Patience;
 pub use pipeline::{Pipeline, PipelineBuilder};
 pub use process_memory::ProcessMemory;
 pub use progress::{DocumentFigures, Progress, StageFigures};
-pub use registry::{BatchRecord, BatchRegistry};
+pub use registry::{BatchRecord, BatchRegistry, FoundProgress};
 pub use stage::{ExternalStage, Stage};
 pub use stage_options::StageOptions;
 pub use submission::{BatchOptions, Submission};

@@ -4,13 +4,22 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use compartment_core::backend::{is_name, shown_name};
-use compartment_core::{Database, Error, ErrorKind, Expiry, Result, TaskClass, Timestamp};
+use compartment_core::{
+    BatchProgress, Database, Error, ErrorKind, Expiry, Result, TaskClass, Timestamp,
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::TraceContext;
 
 /// The hash of all batches, by name.
 const KEY: &str = "compartment:batches";
+
+/// Batches that are asked about at once.
+const ASKED_AT_ONCE: usize = 32;
+
+/// A batch's progress; `None` if its documents are gone, an error if its keys are unreadable.
+pub type FoundProgress = Result<Option<BatchProgress>>;
 
 /// A batch as it was submitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +113,21 @@ impl BatchRegistry {
         let mut records: Vec<BatchRecord> = fields.iter().filter_map(read).collect();
         records.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
         Ok(records)
+    }
+
+    /// All batches as in [`BatchRegistry::list`], each with its progress: `None` if its documents are gone, an error if
+    /// its keys are unreadable. Many are asked about at once, so a thousand batches take some thirty milliseconds.
+    ///
+    /// # Errors
+    /// The store's, other than about what one batch has stored.
+    pub async fn list_with_progress(&self) -> Result<Vec<(BatchRecord, FoundProgress)>> {
+        let asked = self.list().await?.into_iter().map(async |record| {
+            match self.batch.batch().progress(&record.name).await {
+                Err(error) if !error.is_about_stored_data() => Err(error),
+                found => Ok((record, found)),
+            }
+        });
+        stream::iter(asked).buffered(ASKED_AT_ONCE).try_collect().await
     }
 
     /// Removes a batch from the list; `true` if it was listed. Its documents stay until

@@ -8,7 +8,6 @@ use compartment_core::{
 };
 use compartment_pipeline::{BatchRecord, BatchRegistry, workers as registered};
 use compartment_testkit::TestRedis;
-use futures_util::{StreamExt, TryStreamExt};
 
 use super::Row;
 use crate::batches::server::{memory, open};
@@ -19,8 +18,6 @@ use crate::measure::statistics::median;
 const NAME: &str = "papers";
 /// Looks at the progress of a batch, whose median counts.
 const LOOKS: usize = 200;
-/// Batches that are asked about at once.
-const AT_ONCE: usize = 32;
 const LEASE: Duration = Duration::from_secs(60);
 
 /// Time and memory of one step.
@@ -103,13 +100,10 @@ pub(super) async fn list(batches: usize) -> Result<Vec<Row>, Failure> {
     let records = registry.list().await?;
     let names = step.end("lists: batches, names").await;
     let step = Step::begin(&server, batches as u64);
-    let found: Vec<_> = futures_util::stream::iter(&records)
-        .map(async |record| database.batch().progress(&record.name).await)
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
+    let found = registry.list_with_progress().await?;
     let progress = step.end("lists: batches, progress of each").await;
-    match found.iter().flatten().count() == batches {
+    let known = found.iter().filter(|(_, progress)| matches!(progress, Ok(Some(_)))).count();
+    match known == batches && records.len() == batches {
         true => Ok(vec![names, progress]),
         false => Err("a batch has no progress".into()),
     }

@@ -53,16 +53,12 @@ async fn all(databases: &Databases) -> Result<Vec<Check>> {
     let mut running: Vec<Running> = Vec::new();
     let mut dead = dead_letters(databases).await?;
     let mut unreadable = 0;
-    for record in BatchRegistry::new(database.clone()).list().await? {
-        let progress = match database.batch().progress(&record.name).await {
-            Ok(Some(progress)) => progress,
-            Ok(None) => continue,
-            Err(error) if error.is_about_stored_data() => {
-                unreadable += 1;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
+    for (record, progress) in BatchRegistry::new(database.clone()).list_with_progress().await? {
+        let Ok(progress) = progress else {
+            unreadable += 1;
+            continue;
         };
+        let Some(progress) = progress else { continue };
         let is_over = matches!(progress.status, BatchStatus::Completed | BatchStatus::Cancelled);
         if !is_over && !progress.is_paused {
             dead += progress.dead;

@@ -9,7 +9,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 type InBoth = (i64, &'static str, &'static str, &'static str);
 
 /// Migrations in order. Existing ledgers have run them: change tables with a further migration.
-const MIGRATIONS: [InBoth; 2] = [
+const MIGRATIONS: [InBoth; 3] = [
     (
         1,
         "ledger",
@@ -21,6 +21,12 @@ const MIGRATIONS: [InBoth; 2] = [
         "removed",
         include_str!("../../migrations/sqlite/0002_removed.sql"),
         include_str!("../../migrations/postgres/0002_removed.sql"),
+    ),
+    (
+        3,
+        "slow",
+        include_str!("../../migrations/sqlite/0003_slow.sql"),
+        include_str!("../../migrations/postgres/0003_slow.sql"),
     ),
 ];
 

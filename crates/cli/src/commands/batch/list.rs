@@ -14,15 +14,14 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
     let database = databases.role(Role::Batch)?;
     let now = SystemClock.now();
     let mut rows = Vec::new();
-    for record in BatchRegistry::new(database.clone()).list().await? {
-        match database.batch().progress(&record.name).await {
+    for (record, progress) in BatchRegistry::new(database.clone()).list_with_progress().await? {
+        match progress {
             Ok(progress) => rows.push((record, progress, "gone")),
             // Its keys are not those of a batch; the others are.
-            Err(error) if error.is_about_stored_data() => {
+            Err(error) => {
                 screen::remark(format!("{STRONG}note:{STRONG:#} failed to {error}"));
                 rows.push((record, None, "unreadable"));
             }
-            Err(error) => return Err(error.into()),
         }
     }
     if as_json {
