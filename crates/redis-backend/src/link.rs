@@ -205,6 +205,16 @@ impl ScriptTarget for Link {
         self.query(repeat, operation, key, command).await
     }
 
+    async fn send_joined<T: FromRedisValue + Send>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> Result<Option<T>> {
+        self.requests.send_joined(repeat, operation, key, command).await
+    }
+
     async fn send_each<T: FromRedisValue + Send>(
         &self,
         operation: &'static str,

@@ -200,26 +200,8 @@ impl Requests {
             .map_err(|error| self.note_failure(line, generation, operation, &error))
     }
 
-    /// Calls a script with one key, together with calls by others; returns its answer for this key, or `None` if the
-    /// server refused to run it, perhaps because of another key.
-    pub(crate) async fn query_joined<T: FromRedisValue>(
-        &self,
-        repeat: Repeat,
-        operation: &'static str,
-        key: &str,
-        command: &Cmd,
-    ) -> Result<Option<T>> {
-        check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
-        let mut attempt = 0;
-        loop {
-            match self.query_joined_once(operation, command).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
-            }
-        }
-    }
-
-    async fn query_joined_once<T: FromRedisValue>(
+    /// Calls a script together with calls by others; `None` if the server refused to run it.
+    async fn query_joined<T: FromRedisValue>(
         &self,
         operation: &'static str,
         command: &Cmd,
@@ -335,6 +317,23 @@ impl ScriptTarget for Requests {
         command: &Cmd,
     ) -> Result<T> {
         self.query_plain(repeat, operation, key, command).await
+    }
+
+    async fn send_joined<T: FromRedisValue + Send>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> Result<Option<T>> {
+        check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
+        let mut attempt = 0;
+        loop {
+            match self.query_joined(operation, command).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
+            }
+        }
     }
 
     async fn send_each<T: FromRedisValue + Send>(

@@ -6,7 +6,6 @@ use compartment_core::backend::TtlRule;
 use compartment_core::{ErrorKind, Result};
 use redis::{Cmd, FromRedisValue, Script};
 
-use crate::link::Link;
 use crate::repeat::Repeat;
 
 /// The end of a key that never exists, and that every script of several keys is given beside the others, with their
@@ -41,6 +40,16 @@ pub(crate) trait ScriptTarget: Sync {
         command: &Cmd,
     ) -> impl Future<Output = Result<T>> + Send;
 
+    /// Calls a script with one key, together with calls by others; returns its answer for this key, or `None` if the
+    /// server refused to run it, perhaps because of another key.
+    fn send_joined<T: FromRedisValue + Send>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> impl Future<Output = Result<Option<T>>> + Send;
+
     /// Sends commands that are not idempotent, each about a key; returns an answer or an error for each.
     ///
     /// # Errors
@@ -69,6 +78,16 @@ impl<D: ScriptTarget + Send> ScriptTarget for Arc<D> {
         command: &Cmd,
     ) -> impl Future<Output = Result<T>> + Send {
         (**self).send(repeat, operation, key, command)
+    }
+
+    fn send_joined<T: FromRedisValue + Send>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> impl Future<Output = Result<Option<T>>> + Send {
+        (**self).send_joined(repeat, operation, key, command)
     }
 
     fn send_each<T: FromRedisValue + Send>(
@@ -109,22 +128,22 @@ impl LuaScript {
     /// Runs a script that begins with `joined.lua` on one key, together with calls by others.
     pub(crate) async fn run_joined<T: FromRedisValue + Send>(
         &self,
-        link: &Link,
+        target: &impl ScriptTarget,
         repeat: Repeat,
         operation: &'static str,
         key: &str,
         arguments: impl Fn(&mut Cmd),
     ) -> Result<T> {
-        if !link.wants_text() {
+        if !target.wants_text() {
             let mut command = redis::cmd("EVALSHA");
-            command.arg(self.compiled.get_hash()).arg(1).arg(link.name(key).as_bytes());
+            command.arg(self.compiled.get_hash()).arg(1).arg(target.name_of(key).as_bytes());
             arguments(&mut command);
-            if let Some(answer) = link.query_joined(repeat, operation, key, &command).await? {
+            if let Some(answer) = target.send_joined(repeat, operation, key, &command).await? {
                 return Ok(answer);
             }
         }
         // The server does not know the script yet, or may not run it on another's key.
-        let (answer,) = self.run(link, repeat, operation, key, arguments).await?;
+        let (answer,) = self.run(target, repeat, operation, key, arguments).await?;
         Ok(answer)
     }
 

@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answers::TooMuch;
 use super::dial::Socket;
-use super::exchange::{Exchange, Outgoing, ended};
-use super::queue::Answered;
+use super::exchange::{Exchange, Outgoing};
+use super::queue::{Answered, ended};
 use super::replies::{Replies, Unreadable};
 
 /// Gets the messages that the server pushes: their kind and their parts.

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::answers::{BEFORE_LOGIN, Bounds, WITH_VALUES, WITHOUT_VALUES, carries_values};
 use super::joined::{Call, Joined};
-use super::queue::{Answer, Answered, Queue, Waiting};
+use super::queue::{Answer, Answered, Queue, Waiting, ended};
 
 /// The requests of a connection, shared by its users and its driver.
 pub(super) struct Exchange {
@@ -34,11 +34,6 @@ pub(super) enum Outgoing {
     Gathering,
     Ready,
     Closed,
-}
-
-/// The error of a connection that has ended.
-pub(super) fn ended() -> RedisError {
-    io::Error::from(io::ErrorKind::BrokenPipe).into()
 }
 
 fn timed_out() -> RedisError {

@@ -1,14 +1,19 @@
 //! The requests that a connection's driver has not taken yet, and those who wait for replies.
 
 use std::collections::VecDeque;
+use std::io;
 use std::task::Waker;
 
 use redis::{RedisError, RedisResult, Value};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::exchange::ended;
 use super::joined::{Call, Joined};
+
+/// The error of a connection that has ended.
+pub(super) fn ended() -> RedisError {
+    io::Error::from(io::ErrorKind::BrokenPipe).into()
+}
 
 /// Somebody, and the reply to the request.
 pub(super) type Answered = (oneshot::Sender<RedisResult<Value>>, RedisResult<Value>);
