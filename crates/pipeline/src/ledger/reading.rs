@@ -84,7 +84,7 @@ const COLUMNS: &str = "b.name, t.task_type, t.ordinal, t.document, t.status, t.w
                        t.claim_token, t.retry_count, t.error, t.started, t.completed";
 
 /// Tasks among which the slowest of less than a second are looked for.
-const LOOKED_AT: u64 = 200_000;
+const LOOKED_AT: u64 = 50_000;
 
 impl Ledger {
     /// The selected tasks, by batch, stage and document.
@@ -93,18 +93,21 @@ impl Ledger {
     /// The ledger's; [`compartment_core::ErrorKind::Unknown`] for an unknown batch.
     pub async fn tasks(&self, filter: &TaskFilter) -> Result<Vec<LedgerTask>> {
         let mut conditions = Conditions::default();
-        match filter.batch.as_deref() {
-            Some("") => conditions.number("t.batch_id =", 0),
-            Some(name) => {
-                conditions.number("t.batch_id =", self.known("list tasks", name).await?.id);
-            }
-            None => {}
+        let batch = match filter.batch.as_deref() {
+            Some(name) => Some(self.id_of("list tasks", name).await?),
+            None => None,
+        };
+        if let Some(id) = batch {
+            conditions.number("t.batch_id =", id);
         }
         if let Some(task_type) = &filter.task_type {
             conditions.text("t.task_type =", task_type, "");
         }
         if let Some(ordinal) = filter.ordinal {
             conditions.number("t.ordinal =", i64::try_from(ordinal).unwrap_or(i64::MAX));
+            if let (Some(id), None) = (batch, &filter.task_type) {
+                conditions.text.push_str(&format!(" AND t.task_type IN ({})", stages_of(id)));
+            }
         }
         if let Some(status) = filter.status {
             conditions.text("t.status =", status.name(), "");
@@ -115,11 +118,21 @@ impl Ledger {
         if let Some(error) = &filter.error {
             let error = error.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
             let error = format!("%{}%", error.to_lowercase());
-            conditions.text("LOWER(t.error) LIKE", &error, " ESCAPE '\\' AND t.status <> 'done'");
+            conditions.text("LOWER(t.error) LIKE", &error, " ESCAPE '\\'");
+        }
+        // Tasks that are not done are few, and have an index of their own, which SQLite does not choose by itself.
+        let is_troubled = filter.error.is_some()
+            || filter.status.is_some_and(|status| status != LedgerStatus::Done);
+        let mut index = "";
+        if is_troubled && filter.ordinal.is_none() {
+            conditions.text.push_str(" AND t.status <> 'done'");
+            if self.is_sqlite() {
+                index = " INDEXED BY processing_tasks_troubled";
+            }
         }
         let (limit, offset) = (conditions.parameter(1), conditions.parameter(2));
         let sql = format!(
-            "SELECT {COLUMNS} FROM processing_tasks t JOIN batches b ON b.id = t.batch_id{} \
+            "SELECT {COLUMNS} FROM processing_tasks t{index} JOIN batches b ON b.id = t.batch_id{} \
              ORDER BY t.batch_id, t.task_type, t.ordinal LIMIT ${limit} OFFSET ${offset}",
             conditions.text,
         );
@@ -180,7 +193,7 @@ impl Ledger {
     }
 
     /// The tasks of a batch that took longest. Those of a second and more are found among all; if they are fewer than
-    /// `max`, the others are the longest of the first 200,000 tasks.
+    /// `max`, the others are the longest of the first 50,000 tasks.
     ///
     /// # Errors
     /// As [`Ledger::tasks`].
@@ -247,6 +260,20 @@ impl Conditions {
         self.begin(comparison, end);
         self.parameters.push(value.to_owned());
     }
+}
+
+/// A query of a batch's stages that reads one row of each: tasks are found by batch, stage and number.
+fn stages_of(batch: i64) -> String {
+    let least = |more: &str| {
+        format!("SELECT MIN(task_type) FROM processing_tasks WHERE batch_id = {batch}{more}")
+    };
+    format!(
+        "WITH RECURSIVE stages(name) AS ({} UNION ALL \
+         SELECT ({}) FROM stages WHERE stages.name IS NOT NULL) \
+         SELECT name FROM stages WHERE name IS NOT NULL",
+        least(""),
+        least(" AND task_type > stages.name")
+    )
 }
 
 fn read_task(row: &LedgerRow) -> Result<LedgerTask> {

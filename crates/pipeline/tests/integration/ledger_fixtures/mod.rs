@@ -105,6 +105,24 @@ pub(crate) async fn failures_are_found_and_grouped(ledger: &Ledger) {
         filter.error = Some(text.into());
         assert_eq!(ledger.tasks(&filter).await.unwrap().len(), found, "{text}");
     }
+    // By status and error; and one task of whatever stage.
+    for (status, error, found) in [
+        (LedgerStatus::Dead, Some("unreadable"), 5),
+        (LedgerStatus::Failed, Some("did not"), 1),
+        (LedgerStatus::Failed, Some("unreadable"), 0),
+        (LedgerStatus::Done, Some("unreadable"), 0),
+    ] {
+        let mut filter = TaskFilter::of_batch("");
+        (filter.status, filter.error) = (Some(status), error.map(str::to_owned));
+        let tasks = ledger.tasks(&filter).await.unwrap();
+        assert_eq!(tasks.len(), found, "{status} {error:?}");
+        assert!(tasks.iter().all(|task| task.status == status));
+        filter.batch = None;
+        assert_eq!(ledger.tasks(&filter).await.unwrap().len(), found, "{status} {error:?}");
+    }
+    let one = ledger.task("", 10_003).await.unwrap();
+    assert_eq!((one.len(), one[0].ordinal), (1, 10_003));
+    assert!(ledger.task("", 99_999).await.unwrap().is_empty());
     let groups = ledger.failures("", 50).await.unwrap();
     let group = groups.iter().find(|group| group.error == odd).unwrap();
     assert_eq!((group.tasks, group.first, group.status), (5, 10_000, LedgerStatus::Dead));
