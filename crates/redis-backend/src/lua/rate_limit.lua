@@ -18,35 +18,47 @@ local function whole(number) return format('%d', number) end
 -- The logs that were read, by key. They have entries of one time, `at`.
 local logs = {}
 
-local function read(key, window_text)
+local function read(key, window_text, now)
   local first = redis.call('ZRANGE', key, 0, 1)
   local front, oldest = first[1], first[2]
-  local log = {key = key, front = front, ahead = 0, kept = 0, taken_back = '', total = 0,
-    before = {}, back = {}, new = {}, granted = {}}
+  local ahead, kept, taken_back = 0, 0, ''
   if front == '0:' .. window_text .. ':' then
     -- The usual case.
-    log.kept = tonumber(window_text)
+    kept = tonumber(window_text)
   elseif front then
-    local ahead, kept, taken_back = string.match(front, '^(%d+):(%d+):(.*)$')
+    ahead, kept, taken_back = string.match(front, '^(%d+):(%d+):(.*)$')
     if not ahead then error({err = 'WRONGTYPE the sorted set is not a limit'}) end
-    log.ahead, log.kept, log.taken_back = tonumber(ahead), tonumber(kept), taken_back
+    ahead, kept = tonumber(ahead), tonumber(kept)
   end
-  if front then log.old_ahead, log.old_kept = log.ahead, log.kept end
+  local old_ahead, old_kept = ahead, kept
+  local total, last_at, oldest_at = 0, false, false
   if oldest then
     local last = redis.call('ZRANGE', key, -1, -1)[1]
-    log.total, log.last_at = tonumber(sub(last, 1, 16)), tonumber(sub(last, 17, 29))
-    log.oldest, log.oldest_at = oldest, tonumber(sub(oldest, 17, 29))
+    total, last_at = tonumber(sub(last, 1, 16)), tonumber(sub(last, 17, 29))
+    oldest_at = tonumber(sub(oldest, 17, 29))
+    if last_at > now + ahead then ahead = last_at - now end
   end
-  log.read_total, log.read_at = log.total, log.last_at
-  return log
+  return {
+    key = key, now = now, at = now + ahead, front = front or false, taken_back = taken_back,
+    ahead = ahead, kept = kept, old_ahead = old_ahead, old_kept = old_kept,
+    oldest = oldest or false, oldest_at = oldest_at,
+    -- As read, and with what was added.
+    read_total = total, read_at = last_at, total = total, last_at = last_at,
+    -- Entries of no later time are to be removed.
+    past = -1,
+    -- The last window that was looked at: its beginning, the total before it, its oldest entry that is stored.
+    edge = false, total_before = 0, inside = false,
+    -- Scores and members to add, and the indices of the answers that they are for.
+    new = {}, granted = {},
+  }
 end
 
 -- Writes what was added to a log, and forgets the log.
 local function write(log)
-  local key, at, kept = log.key, log.at, log.kept
+  local key, kept, new = log.key, log.kept, log.new
   logs[key] = nil
-  local is_front_new = log.ahead ~= log.old_ahead or kept ~= log.old_kept
-  if #log.new == 0 and not (log.front and is_front_new) then return end
+  local is_front_new = not log.front or log.ahead ~= log.old_ahead or kept ~= log.old_kept
+  if #new == 0 and not (log.front and is_front_new) then return end
   -- Removes entries that no window needs, a limited number at a time so that no call is slow.
   if log.oldest_at and log.oldest_at <= log.past then
     local past = redis.call('ZCOUNT', key, 0, whole(log.past))
@@ -56,17 +68,17 @@ local function write(log)
     -- Every answer records the log's time and the longest window. Otherwise a caller that is refused repeatedly after
     -- the clock was set back would see no time pass until the clock has caught up.
     local front = whole(log.ahead) .. ':' .. whole(kept) .. ':' .. log.taken_back
-    log.new[#log.new + 1], log.new[#log.new + 2] = '-1', front
+    new[#new + 1], new[#new + 2] = '-1', front
   end
-  redis.call('ZADD', key, unpack(log.new))
+  redis.call('ZADD', key, unpack(new))
   -- The old front goes after the new one was added: a set that was empty in between would be gone, and with it the
   -- script's right to it where the slot moves to another node.
   if is_front_new and log.front then redis.call('ZREM', key, log.front) end
   if #log.granted > 0 then
     redis.call('PEXPIRE', key, whole(kept))
-  elseif kept ~= log.old_kept and log.last_at and log.last_at + kept > at then
+  elseif kept ~= log.old_kept and log.last_at and log.last_at + kept > log.at then
     -- Keeps the entries for the longer window, counted from the youngest.
-    redis.call('PEXPIRE', key, whole(log.last_at + kept - at))
+    redis.call('PEXPIRE', key, whole(log.last_at + kept - log.at))
   end
 end
 
@@ -78,71 +90,57 @@ local function write_or_raise(log)
   error(failed)
 end
 
--- The log of a key at the caller's time.
-local function log_at(key, window_text, now)
+-- The log of a key at the caller's time, without what was added if `is_stored`.
+local function log_at(key, window_text, now, is_stored)
   local log = logs[key]
-  if log and log.now == now then return log end
+  if log and log.now == now and not (is_stored and #log.granted > 0) then return log end
   if log then write_or_raise(log) end
-  log = read(key, window_text)
-  if log.last_at and log.last_at > now + log.ahead then log.ahead = log.last_at - now end
-  -- Entries of no later time than `past` are to be removed.
-  log.now, log.at, log.past = now, now + log.ahead, -1
+  log = read(key, window_text, now)
   logs[key] = log
   return log
 end
 
--- The total before the oldest entry in the window, and that entry if it is stored.
-local function window_of(log, window)
+-- Finds where the window begins.
+local function look_at(log, window)
   local edge = max(log.at - window, log.past)
-  local known = log.before[edge]
-  if known then return known end
-  known = {total = log.read_total}
+  if log.edge == edge then return end
+  local total, inside = log.read_total, false
   if log.read_at and log.read_at > edge then
-    known.oldest = log.oldest
+    inside = log.oldest
     if log.oldest_at <= edge then
-      known.oldest =
-        redis.call('ZRANGEBYSCORE', log.key, '(' .. whole(edge), '+inf', 'LIMIT', 0, 1)[1]
+      local after = '(' .. whole(edge)
+      inside = redis.call('ZRANGEBYSCORE', log.key, after, '+inf', 'LIMIT', 0, 1)[1]
     end
-    known.total = (sub(known.oldest, 1, 16) - sub(known.oldest, 46)) % WRAP
+    total = (sub(inside, 1, 16) - sub(inside, 46)) % WRAP
   end
-  log.before[edge] = known
-  return known
+  log.edge, log.total_before, log.inside, log.back = edge, total, inside, nil
 end
 
 -- When the first entry leaves whose return makes room for all requested permits, by binary search, since entries are
--- in order of their totals.
-local function time_of_return(log, known, window, most)
-  local place = whole(window) .. ':' .. whole(most)
-  local back = log.back[place]
-  if back then return back end
-  local low, high = redis.call('ZRANK', log.key, known.oldest), redis.call('ZCARD', log.key) - 1
+-- in order of their totals. Callers that come together often ask for equally many.
+local function time_of_return(log, most)
+  if log.back and log.back_most == most then return log.back end
+  local key, total = log.key, log.total
+  local low, high = redis.call('ZRANK', key, log.inside), redis.call('ZCARD', key) - 1
   while low < high do
     local middle = floor((low + high) / 2)
-    local upto = sub(redis.call('ZRANGE', log.key, middle, middle)[1], 1, 16)
-    if (log.total - upto) % WRAP <= most then high = middle else low = middle + 1 end
+    local upto = sub(redis.call('ZRANGE', key, middle, middle)[1], 1, 16)
+    if (total - upto) % WRAP <= most then high = middle else low = middle + 1 end
   end
-  back = sub(redis.call('ZRANGE', log.key, low, low)[1], 17, 29) + window
-  log.back[place] = back
-  return back
+  log.back_most, log.back = most, sub(redis.call('ZRANGE', key, low, low)[1], 17, 29)
+  return log.back
 end
 
 for_each(function(key, before, i)
-  local window_text = ARGV[before + 2]
+  local window_text, attempt = ARGV[before + 2], ARGV[before + 5]
   local limit, window = tonumber(ARGV[before + 1]), tonumber(window_text)
-  local permits, attempt = tonumber(ARGV[before + 3]), ARGV[before + 5]
+  local permits = tonumber(ARGV[before + 3])
   local now = floor(time_us(ARGV[before + 4]) / 1000)
   local log = log_at(key, window_text, now)
   -- A look at a log that does not exist leaves nothing.
   if log.kept < window and (permits > 0 or log.front or #log.granted > 0) then log.kept = window end
-  local known = window_of(log, window)
-  -- Writes what was added, and reads the log again.
-  local function again()
-    if #log.granted == 0 then return end
-    write_or_raise(log)
-    log = log_at(key, window_text, now)
-    known = window_of(log, window)
-  end
-  local used = (log.total - known.total) % WRAP
+  look_at(log, window)
+  local used = (log.total - log.total_before) % WRAP
   local remaining = max(limit - used, 0)
   if permits == 0 then return {1, remaining, '0'} end
   if log.taken_back ~= '' and string.find(log.taken_back, attempt, 1, true) then
@@ -150,20 +148,21 @@ for_each(function(key, before, i)
   end
   if used + permits > limit then
     -- The search is in the log that is stored.
-    again()
-    return {0, remaining, whole(time_of_return(log, known, window, limit - permits) - log.at)}
+    log = log_at(key, window_text, now, true)
+    look_at(log, window)
+    return {0, remaining, whole(time_of_return(log, limit - permits) + window - log.at)}
   end
-  if log.total + permits >= WRAP then again() end
-  log.total, log.back = log.total + permits, {}
+  if log.total + permits >= WRAP then log = log_at(key, window_text, now, true) end
+  log.total, log.back = log.total + permits, nil
   if log.total >= WRAP then
     -- Totals start again at 0, in a new millisecond, because members of one millisecond sort by total.
     log.total = log.total - WRAP
-    if log.last_at == log.at then log.at, log.ahead, log.before = log.at + 1, log.ahead + 1, {} end
+    if log.last_at == log.at then log.at, log.ahead, log.edge = log.at + 1, log.ahead + 1, false end
   end
   log.last_at, log.past = log.at, max(log.past, log.at - log.kept)
-  local at = #log.new
-  log.new[at + 1] = whole(log.at)
-  log.new[at + 2] = format('%016d%013d', log.total, log.at) .. attempt .. ARGV[before + 3]
+  local new, at, count = log.new, log.at, #log.new
+  new[count + 1] = whole(at)
+  new[count + 2] = format('%016d%013d', log.total, at) .. attempt .. ARGV[before + 3]
   log.granted[#log.granted + 1] = i
   return {1, limit - used - permits, '0'}
 end)
