@@ -1,7 +1,8 @@
-//! `scale`: time and memory where there is ten times as much: documents, batches, workers, keys.
+//! `scale`: time and memory where there is ten times as much: documents, batches, workers, ledgers, keys.
 
 mod batches;
 mod keys;
+mod ledger;
 
 use std::path::PathBuf;
 
@@ -17,7 +18,7 @@ pub(crate) use keys::{OnceArgs, run_once};
 /// How much to measure.
 #[derive(Debug, Args)]
 pub(crate) struct ScaleArgs {
-    /// Documents of a batch, one size after the other.
+    /// Documents of a batch, one size after the other; a ledger has a fifth as many, with five stages each.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 10_000_000])]
     documents: Vec<u32>,
     /// Batches that are listed.
@@ -29,7 +30,7 @@ pub(crate) struct ScaleArgs {
     /// Keys of a server that is analysed and whose keys move.
     #[arg(long, value_delimiter = ',', default_values_t = [3_000_000, 30_000_000])]
     keys: Vec<u64>,
-    /// Measure only `documents`, `lists` or `keys`.
+    /// Measure only `documents`, `lists`, `ledger` or `keys`.
     #[arg(long, default_value = "")]
     only: String,
     /// A smoke test at small sizes. Its figures say nothing.
@@ -93,6 +94,12 @@ async fn measure(args: &ScaleArgs) -> Result<Vec<Row>, Failure> {
         }
         for workers in &args.workers {
             rows.push(batches::workers(*workers).await?);
+        }
+    }
+    if wanted("ledger") {
+        let quick = [10_000, 100_000];
+        for documents in if args.quick { &quick } else { args.documents.as_slice() } {
+            rows.extend(ledger::measure(documents / 5).await?);
         }
     }
     if wanted("keys") {
