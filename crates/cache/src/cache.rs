@@ -211,9 +211,16 @@ impl Cache {
                 .in_database(self.inner.database.name())
                 .at_key(key.as_str()));
         }
-        let wanted = self.inner.options.roles.resolve(key.template().database());
+        let of_template = key.template().database();
+        // Most templates of a cache name its database by one text of the program: it is found to be right once.
+        let known = &self.inner.role;
+        if known.get().is_some_and(|known| std::ptr::eq(*known, of_template)) {
+            return Ok(());
+        }
+        let wanted = self.inner.options.roles.resolve(of_template);
         let name = self.inner.database.name();
         if wanted == name {
+            let _ = known.set(of_template);
             return Ok(());
         }
         Err(Error::new(

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use compartment_core::backend::ReadMerger;
@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     /// The policies of `options`, shared by reads.
     pub(crate) policy: Arc<CachePolicy>,
     pub(crate) policies: HashMap<String, Arc<CachePolicy>>,
+    /// What the first valid key's template calls the database.
+    pub(crate) role: OnceLock<&'static str>,
     pub(crate) first: FirstTier,
     pub(crate) book: StampBook,
     pub(crate) flights: Arc<Flights>,
@@ -58,6 +60,7 @@ impl Inner {
         Self {
             policy: Arc::new(options.policy.clone()),
             policies: options.policies.iter().map(shared).collect(),
+            role: OnceLock::new(),
             first: FirstTier::new(options.first_tier_bytes),
             book: StampBook::default(),
             flights: Arc::default(),

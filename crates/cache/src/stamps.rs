@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, Result};
-use quick_cache::DefaultHashBuilder;
+use hashbrown::DefaultHashBuilder;
 
 use crate::second::envelope::{LONGEST_NAME, MAX_STAMPS, StampSeen, is_too_long};
 use crate::unique::unique;

@@ -25,6 +25,16 @@ pub(super) fn least_recently_used(trace: &[u32], room: usize) -> usize {
     hits
 }
 
+/// Hits after the first read of each of the `room` documents that are read most in the whole trace: no policy that
+/// does not know what comes has more hits on reads that are independent of each other (Aho, Denning, Ullman 1971).
+pub(super) fn most_read(trace: &[u32], room: usize) -> usize {
+    let mut counts: HashMap<u32, usize> = HashMap::new();
+    trace.iter().for_each(|document| *counts.entry(*document).or_default() += 1);
+    let mut counts: Vec<usize> = counts.into_values().collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    counts.into_iter().take(room).map(|count| count - 1).sum()
+}
+
 /// Hits of the optimal policy with `room` entries: it drops the entry whose next use is latest
 /// (Belady 1966), and does not admit one whose next use is later than those of all entries.
 pub(super) fn optimal(trace: &[u32], room: usize) -> usize {
@@ -71,6 +81,7 @@ mod tests {
         // With one entry, LRU only hits a document that is read twice in a row.
         assert_eq!((least_recently_used(&[1, 1, 2, 1], 1), optimal(&[1, 1, 2, 1], 1)), (1, 2));
         assert_eq!((least_recently_used(&[], 2), optimal(&[], 2)), (0, 0));
+        assert_eq!((most_read(&TRACE, 1), most_read(&TRACE, 2), most_read(&TRACE, 9)), (2, 4, 4));
     }
 
     /// The best result over all choices, by exhaustive search.

@@ -9,7 +9,7 @@ use compartment_memory::MemoryBackend;
 use serde::Serialize;
 
 use super::Measured;
-use super::replacement::{least_recently_used, optimal};
+use super::replacement::{least_recently_used, most_read, optimal};
 use super::trace::{DOCUMENTS, zipf};
 use crate::measure::Failure;
 use crate::measure::table::{align, plain};
@@ -46,6 +46,8 @@ struct Row {
     /// Entries of the first tier at the end.
     entries: u64,
     least_recently_used: f64,
+    /// Of the documents that are read most, which no policy knows before.
+    most_read: f64,
     optimal: f64,
 }
 
@@ -54,23 +56,34 @@ pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
     let mut rows = Vec::new();
     for exponent in EXPONENTS {
         let trace = zipf(DOCUMENTS, exponent, reads, SEED);
-        let (ours, entries) = ours(&trace).await?;
+        let (ours, entries) = rate_of_first_tier(&trace, ROOM).await?;
         rows.push(Row {
             exponent,
             ours,
             entries,
             least_recently_used: share(least_recently_used(&trace, ROOM), reads),
+            most_read: share(most_read(&trace, ROOM), reads),
             optimal: share(optimal(&trace, ROOM), reads),
         });
     }
-    let mut table = plain(["exponent", "compartment", "LRU", "optimal", "of the optimal"]);
+    let mut table = plain([
+        "exponent",
+        "compartment",
+        "LRU",
+        "most read",
+        "optimal",
+        "of the most read",
+        "of the optimal",
+    ]);
     for row in &rows {
         let percent = |rate: f64| format!("{:.1} %", rate * 100.0);
         table.add_row([
             format!("{:.1}", row.exponent),
             percent(row.ours),
             percent(row.least_recently_used),
+            percent(row.most_read),
             percent(row.optimal),
+            format!("{:.2}", row.ours / row.most_read),
             format!("{:.2}", row.ours / row.optimal),
         ]);
     }
@@ -85,12 +98,12 @@ fn share(hits: usize, reads: usize) -> f64 {
     hits as f64 / reads as f64
 }
 
-/// The hit rate of our first tier, and its number of entries at the end.
-async fn ours(trace: &[u32]) -> Result<(f64, u64), Failure> {
+/// The hit rate of our first tier with room for so many documents, and its number of entries at the end.
+pub(super) async fn rate_of_first_tier(trace: &[u32], room: usize) -> Result<(f64, u64), Failure> {
     let contract = Contract::new("cache", DatabaseKind::Cache);
     let database = MemoryBackend::default().open(contract).await?;
     let policy = CachePolicy::default().ttl(Duration::from_secs(86_400));
-    let bytes = (ROOM * (VALUE + BESIDE)) as u64;
+    let bytes = (room * (VALUE + BESIDE)) as u64;
     let cache =
         Cache::open(&database, CacheOptions::default().first_tier_bytes(bytes).policy(policy))
             .await?;

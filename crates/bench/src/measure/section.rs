@@ -31,19 +31,46 @@ pub(crate) async fn measure(
     only: Option<&str>,
     json: Option<&Path>,
 ) -> Result<(), Failure> {
-    let host = host::Host::look(quick).await;
-    println!("{host}\n");
-    let mut report = Map::new();
-    report.insert("host".to_owned(), serde_json::to_value(host)?);
+    let mut report = Report::begin(quick).await?;
     for (name, section) in sections {
         if only.is_none_or(|only| only == *name) {
-            let measured = section(quick).await?;
-            println!("{}", measured.text);
-            report.insert((*name).to_owned(), measured.figures);
+            report.add(name, section(quick).await?);
         }
     }
-    if let Some(file) = json {
-        std::fs::write(file, serde_json::to_string_pretty(&report)? + "\n")?;
+    report.write(json)
+}
+
+/// Measures one section; prints its tables, writes the JSON.
+pub(crate) async fn measure_one(
+    name: &str,
+    section: impl Future<Output = Result<Measured, Failure>>,
+    quick: bool,
+    json: Option<&Path>,
+) -> Result<(), Failure> {
+    let mut report = Report::begin(quick).await?;
+    report.add(name, section.await?);
+    report.write(json)
+}
+
+/// The figures of the sections, with the host that they are from.
+struct Report(Map<String, Value>);
+
+impl Report {
+    async fn begin(quick: bool) -> Result<Self, Failure> {
+        let host = host::Host::look(quick).await;
+        println!("{host}\n");
+        Ok(Self(Map::from_iter([("host".to_owned(), serde_json::to_value(host)?)])))
     }
-    Ok(())
+
+    fn add(&mut self, name: &str, measured: Measured) {
+        println!("{}", measured.text);
+        self.0.insert(name.to_owned(), measured.figures);
+    }
+
+    fn write(self, json: Option<&Path>) -> Result<(), Failure> {
+        if let Some(file) = json {
+            std::fs::write(file, serde_json::to_string_pretty(&self.0)? + "\n")?;
+        }
+        Ok(())
+    }
 }

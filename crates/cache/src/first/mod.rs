@@ -1,5 +1,9 @@
 //! The tier in the process.
 
-pub(crate) mod shards;
+mod left;
+mod name;
+mod queues;
+mod shards;
+mod slots;
 pub(crate) mod tier;
 pub(crate) mod written;

@@ -7,7 +7,8 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::first::shards::{Shards, Wanted, Weighed};
+use crate::first::name::Wanted;
+use crate::first::shards::{Shards, Weighed};
 use crate::life::Moment64;
 use crate::metrics::counters::Counters;
 use crate::second::envelope::StampSeen;

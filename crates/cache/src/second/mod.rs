@@ -7,3 +7,4 @@ pub(crate) mod pending_removals;
 pub(crate) mod reads;
 pub(crate) mod removal;
 pub(crate) mod tier;
+mod time_limit;

@@ -9,6 +9,7 @@ use compartment_core::{Error, ErrorKind, Expiry, MonotonicInstant, Result, SetOp
 use crate::inner::Inner;
 use crate::message::{Message, News};
 use crate::second::envelope::StampSeen;
+use crate::second::time_limit::within;
 use crate::stamps::{Stamp, WHOLE, key_of};
 
 /// The TTL of stamps, far longer than that of any entry.
@@ -58,20 +59,15 @@ impl Inner {
         limit: Duration,
         request: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let clock = &self.options.clock;
+        let clock = &*self.options.clock;
         let Some(permit) = self.breaker.permit(clock.monotonic()) else {
             return Err(self.away("it has not answered recently and is not asked for a moment"));
         };
-        let answer = tokio::select! {
-            biased;
-            answer = request => answer,
-            () = clock.sleep(limit) => Err(Error::new(
-                ErrorKind::Timeout,
-                "ask the cache",
-                format!("no answer within {limit:?}"),
-            )
-            .in_database(self.database.name())),
-        };
+        let answer = within(clock, limit, request).await.unwrap_or_else(|| {
+            let why = format!("no answer within {limit:?}");
+            Err(Error::new(ErrorKind::Timeout, "ask the cache", why)
+                .in_database(self.database.name()))
+        });
         match &answer {
             Err(error) if is_away(error.kind()) => permit.failed(clock.monotonic(), requests),
             _ => permit.succeeded(),
