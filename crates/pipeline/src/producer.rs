@@ -20,6 +20,11 @@ pub(crate) trait Producer: Send + Sync + 'static {
 
     /// The stored result, if there is one; nothing is computed.
     async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError>;
+
+    /// Whether a document has one result, computed in this process under one of the engine's permits.
+    fn is_one_computation(&self) -> bool {
+        false
+    }
 }
 
 /// The stored result of a stage for the document, for stages that produce one result.
@@ -78,6 +83,10 @@ where
             return Ok(None);
         }
         kept(run, *index, stage.name(), stage.template(), &stage.version()).await
+    }
+
+    fn is_one_computation(&self) -> bool {
+        true
     }
 }
 

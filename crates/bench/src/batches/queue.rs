@@ -1,4 +1,4 @@
-//! `queue`: single tasks, claimed and completed a hundred at a time and one at a time.
+//! `queue`: single tasks, claimed and completed a hundred at a time and one at a time, beside bare requests.
 
 use std::time::Duration;
 
@@ -20,15 +20,24 @@ const LEASE: Duration = Duration::from_secs(60);
 
 pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
     let share = if quick { 5 } else { 1 };
-    let server = TestRedis::start().await;
-    let queue = open(&server.url()).await?;
+    let server = &TestRedis::start().await;
+    let queue = &open(&server.url()).await?;
     let of = |max: u32| -> Turn<'_> {
-        let (server, queue) = (&server, &queue);
         Box::new(move |count| turn(server, queue, max, count).boxed_local())
     };
-    let contenders = vec![
+    let contenders: Vec<(_, _, Turn<'_>)> = vec![
         ("a hundred at a time", TASKS / share, of(100)),
         ("one at a time", FEWER / share, of(1)),
+        (
+            "one at a time, completed with the next claim",
+            FEWER / share,
+            Box::new(|count| together(server, queue, count).boxed_local()),
+        ),
+        (
+            "two bare requests, one by one",
+            FEWER / share,
+            Box::new(|count| floor(server, queue, count).boxed_local()),
+        ),
     ];
     let lines = take_turns(ROUNDS, 0, contenders).await?;
     Measured::new(table("Tasks of a queue, claimed and completed", &lines), &lines)
@@ -40,11 +49,7 @@ async fn turn(
     max: u32,
     tasks: usize,
 ) -> Result<Spent, Failure> {
-    let tasks = u32::try_from(tasks)?;
-    for from in (0..tasks).step_by(500) {
-        let page = (from..tasks.min(from + 500)).map(|task| NewTask::new(id(task)));
-        queue.queue().submit(QUEUE, page.collect()).await?;
-    }
+    submit(queue, tasks).await?;
     spent(server, async {
         loop {
             let claimed = queue.queue().claim(QUEUE, ClaimOptions::new(max, LEASE)).await?;
@@ -56,4 +61,44 @@ async fn turn(
         }
     })
     .await
+}
+
+/// Each task is completed in the round trip that claims the next one.
+async fn together(server: &TestRedis, queue: &Database, tasks: usize) -> Result<Spent, Failure> {
+    submit(queue, tasks).await?;
+    spent(server, async {
+        let mut done: Vec<Claim> = Vec::new();
+        loop {
+            let (completed, claimed) = tokio::join!(
+                queue.queue().complete(QUEUE, &done),
+                queue.queue().claim(QUEUE, ClaimOptions::new(1, LEASE)),
+            );
+            completed?;
+            done = claimed?.iter().map(|task| task.claim).collect();
+            if done.is_empty() {
+                return Ok(());
+            }
+        }
+    })
+    .await
+}
+
+/// The least that two requests cost.
+async fn floor(server: &TestRedis, queue: &Database, tasks: usize) -> Result<Spent, Failure> {
+    spent(server, async {
+        for _ in 0..tasks * 2 {
+            queue.key_value().get("missing").await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn submit(queue: &Database, tasks: usize) -> Result<(), Failure> {
+    let tasks = u32::try_from(tasks)?;
+    for from in (0..tasks).step_by(500) {
+        let page = (from..tasks.min(from + 500)).map(|task| NewTask::new(id(task)));
+        queue.queue().submit(QUEUE, page.collect()).await?;
+    }
+    Ok(())
 }

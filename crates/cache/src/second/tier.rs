@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, Expiry, MonotonicInstant, Result, SetOptions, Ttl};
+use futures_util::future::try_join_all;
 
+use crate::error::Away;
 use crate::inner::Inner;
 use crate::message::{Message, News};
 use crate::second::envelope::StampSeen;
@@ -103,7 +105,7 @@ impl Inner {
     }
 
     /// Whether an entry's stamps are valid, from the known stamps or from the database.
-    pub(crate) async fn holds(&self, seen: &[StampSeen]) -> Result<bool> {
+    pub(crate) async fn holds(&self, seen: &[StampSeen]) -> Result<bool, Away> {
         let known = seen.iter().map(|seen| (&*seen.name, seen.token));
         if self.first.is_trusted() && self.book.is_certain(known) {
             return Ok(true);
@@ -116,18 +118,19 @@ impl Inner {
             .all(|(seen, found)| found.is_some_and(|stamp| stamp.token == seen.token)))
     }
 
-    async fn read_stamps(&self, names: &[Arc<str>]) -> Result<Vec<Option<Stamp>>> {
-        let before: Vec<_> = names.iter().map(|name| self.book.before(name)).collect();
-        let keys: Vec<String> = names.iter().map(|name| key_of(name)).collect();
-        let values = self.read(&keys).await?;
-        let stamps: Vec<Option<Stamp>> =
-            values.iter().map(|value| value.as_deref().and_then(Stamp::read)).collect();
-        for ((name, before), stamp) in names.iter().zip(before).zip(&stamps) {
+    /// Reads stamps, each together with whatever else is read at the same time: loads of many documents ask for one
+    /// stamp each.
+    async fn read_stamps(&self, names: &[Arc<str>]) -> Result<Vec<Option<Stamp>>, Away> {
+        let read = async |name: &Arc<str>| {
+            let before = self.book.before(name);
+            let value = self.read_one(&key_of(name)).await?;
+            let stamp = value.as_deref().and_then(Stamp::read);
             if let Some(stamp) = stamp {
-                self.book.note_read(name, *stamp, before);
+                self.book.note_read(name, stamp, before);
             }
-        }
-        Ok(stamps)
+            Ok(stamp)
+        };
+        try_join_all(names.iter().map(read)).await
     }
 
     /// The stamps of `labels` and of the whole database; missing ones are created.
@@ -153,31 +156,35 @@ impl Inner {
         stamp
     }
 
-    async fn known_or_made(&self, names: &[Arc<str>]) -> Result<Vec<Stamp>> {
-        if self.first.is_trusted() && !self.pending.any() {
-            let known: Option<Vec<Stamp>> = names.iter().map(|name| self.book.get(name)).collect();
-            if let Some(known) = known {
-                return Ok(known);
-            }
+    async fn known_or_made(&self, names: &[Arc<str>]) -> Result<Vec<Stamp>, Away> {
+        let is_told = self.first.is_trusted() && !self.pending.any();
+        let known = |name: &Arc<str>| if is_told { self.book.get(name) } else { None };
+        let mut stamps: Vec<Option<Stamp>> = names.iter().map(known).collect();
+        let unknown: Vec<usize> = (0..names.len()).filter(|at| stamps[*at].is_none()).collect();
+        let asked: Vec<_> = unknown.iter().map(|at| Arc::clone(&names[*at])).collect();
+        for (at, found) in unknown.into_iter().zip(self.read_stamps(&asked).await?) {
+            stamps[at] = found;
         }
-        let found = self.read_stamps(names).await?;
-        let mut stamps = Vec::with_capacity(names.len());
-        for (name, found) in names.iter().zip(found) {
-            stamps.push(match found {
+        let mut all = Vec::with_capacity(names.len());
+        for (name, found) in names.iter().zip(stamps) {
+            all.push(match found {
                 Some(stamp) => stamp,
                 None => self.make_stamp(name).await?,
             });
         }
-        Ok(stamps)
+        Ok(all)
     }
 
     /// Creates a missing stamp, or returns that of a process that was faster.
-    async fn make_stamp(&self, name: &str) -> Result<Stamp> {
+    async fn make_stamp(&self, name: &str) -> Result<Stamp, Away> {
         let store = self.database.key_value();
+        let key = key_of(name);
+        let set = async |stamp: Stamp, options| {
+            self.call(store.set(&key, stamp.to_bytes(), options)).await.map_err(|_| Away)
+        };
         loop {
             let (before, stamp) = (self.book.before(name), Stamp::new(false));
-            let options = SetOptions::expiring(STAMP_TTL).if_absent();
-            if self.call(store.set(&key_of(name), stamp.to_bytes(), options)).await? {
+            if set(stamp, SetOptions::expiring(STAMP_TTL).if_absent()).await? {
                 self.book.note_read(name, stamp, before);
                 return Ok(stamp);
             }
@@ -186,8 +193,7 @@ impl Inner {
                 return Ok(stamp);
             }
             // The value there is not a stamp, or its TTL ended in between.
-            let options = SetOptions::expiring(STAMP_TTL).if_present();
-            self.call(store.set(&key_of(name), stamp.to_bytes(), options)).await?;
+            set(stamp, SetOptions::expiring(STAMP_TTL).if_present()).await?;
         }
     }
 

@@ -100,6 +100,9 @@ pub trait QueueStore: fmt::Debug + Send + Sync + 'static {
     async fn renew(&self, queue: &str, claims: &[Claim], lease: Duration) -> Result<Vec<bool>>;
 
     /// Completes tasks; returns for each claim whether it still counted.
+    ///
+    /// A program that takes one task at a time can complete it together with its next [`claim`](Self::claim), with
+    /// `tokio::join!`: the two requests then share a round trip.
     async fn complete(&self, queue: &str, claims: &[Claim]) -> Result<Vec<bool>>;
 
     /// Reports a failed attempt; returns whether the claim still counted.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use compartment_core::{
     BatchStore, BatchUpkeepStore, Clock, Database, Error, ErrorKind, FencingToken, MAX_AT_ONCE,
     OutboxEntry, Result, SystemClock, Timestamp,
@@ -15,6 +16,9 @@ use crate::{BatchRecord, BatchRegistry};
 
 /// Entries written in one transaction. Each has the outcomes of one claim, at most a thousand.
 pub(super) const PAGE: usize = 256;
+/// Documents copied in one transaction, unless they have more bytes than this.
+const COPIED: usize = 16 * MAX_AT_ONCE;
+const COPIED_BYTES: usize = 8 * 1024 * 1024;
 /// How often a page is retried because another mirror was faster, before this one leaves the work to it.
 const ATTEMPTS: u32 = 5;
 /// The number of attempts for a caller that needs every entry to be written.
@@ -154,19 +158,37 @@ impl LedgerMirror {
         }))
     }
 
-    /// Copies the documents below `total` that the ledger does not have yet.
+    /// Copies the documents below `total` that the ledger does not have yet. While some are written, the next ones are
+    /// read.
     async fn copy(&self, own: &Own, row: &mut LedgerBatch, total: u64) -> Result<u64> {
         let before = row.documents;
-        while row.documents < total {
-            let from = u32::try_from(row.documents).unwrap_or(u32::MAX);
-            let entries = own.upkeep.entries(&own.name, from, MAX_AT_ONCE).await?;
-            if entries.is_empty() {
-                break;
-            }
-            self.ledger.copy_documents(row, row.documents, &entries).await?;
-            row.documents += entries.len() as u64;
+        let mut entries = self.entries(own, row.documents, total).await?;
+        while !entries.is_empty() {
+            let (from, next) = (row.documents, row.documents + entries.len() as u64);
+            let written = self.ledger.copy_documents(row, from, &entries);
+            let (written, read) = tokio::join!(written, self.entries(own, next, total));
+            written?;
+            (row.documents, entries) = (next, read?);
         }
         Ok(row.documents - before)
+    }
+
+    /// The next documents to copy, as many as are written in one transaction: each waits for the disk.
+    async fn entries(&self, own: &Own, from: u64, total: u64) -> Result<Vec<Bytes>> {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        loop {
+            let next = from + entries.len() as u64;
+            if next >= total || entries.len() >= COPIED || bytes >= COPIED_BYTES {
+                return Ok(entries);
+            }
+            let next = u32::try_from(next).unwrap_or(u32::MAX);
+            let some = own.upkeep.entries(&own.name, next, MAX_AT_ONCE).await?;
+            if some.is_empty() {
+                return Ok(entries);
+            }
+            bytes += some.iter().map(Bytes::len).sum::<usize>();
+            entries.extend(some);
+        }
     }
 
     /// The ledger's row of a batch, created if it is missing.

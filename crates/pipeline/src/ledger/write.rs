@@ -11,6 +11,11 @@ use super::session::{Parameters, Session};
 use super::{Ledger, LedgerStatus, LedgerTask, many};
 
 const COLUMNS: usize = 10;
+/// Parameters that rows which are alike share, and those that each has.
+const SHARED: usize = 5;
+const OWN: usize = 4;
+/// The number of rows from which on those that are alike get a statement of their own.
+const WORTH_A_STATEMENT: usize = 32;
 const LISTED: &str = "task_type, ordinal, document, status, worker, claim_token, retry_count, error, \
                       started, completed";
 
@@ -70,6 +75,24 @@ impl From<&LedgerTask> for TaskWrite {
     }
 }
 
+impl TaskWrite {
+    /// Whether the rows differ only in their ordinals, attempts and times, as those of one note do that have no errors.
+    /// A row with an error is not even like itself.
+    fn is_like(&self, other: &Self) -> bool {
+        let has_parts = |task: &Self| {
+            task.document.is_some()
+                || task.error.is_some()
+                || task.started.is_none()
+                || task.completed.is_none()
+        };
+        !has_parts(self)
+            && !has_parts(other)
+            && (self.token, self.status) == (other.token, other.status)
+            && self.task_type == other.task_type
+            && self.worker == other.worker
+    }
+}
+
 /// Text that every SQL database accepts: PostgreSQL rejects a zero character.
 pub(super) fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
@@ -93,7 +116,10 @@ impl<'s, 'l> Writer<'s, 'l> {
     pub(super) async fn task(&mut self, task: TaskWrite) -> Result<()> {
         // A statement cannot change a row twice.
         let is_new = self.keys.insert((Arc::clone(&task.task_type), task.ordinal));
-        if !is_new || self.waiting.len() == many::MOST {
+        // Rows that are alike are written with fewer parameters, but a few of them are not worth a statement.
+        let ends_run = self.waiting.len() >= WORTH_A_STATEMENT
+            && self.waiting.first().is_some_and(|first| !first.is_like(&task));
+        if !is_new || ends_run || self.waiting.len() == many::MOST {
             self.flush().await?;
             self.keys.insert((Arc::clone(&task.task_type), task.ordinal));
         }
@@ -131,33 +157,83 @@ impl<'s, 'l> Writer<'s, 'l> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let size = many::size_for(self.waiting.len());
-        let mut parameters = Parameters::none().with(self.batch_id);
+        let (dialect, size) = (self.session.dialect(), many::size_for(self.waiting.len()));
         let missing = size - self.waiting.len();
-        for task in self.waiting.drain(..) {
-            parameters.push(task.task_type);
-            parameters.push(task.ordinal);
-            parameters.push(task.document);
-            parameters.push(task.status.name());
-            parameters.push(task.worker);
-            parameters.push(task.token);
-            parameters.push(task.retry_count);
-            parameters.push(task.error);
-            parameters.push(task.started);
-            parameters.push(task.completed);
-        }
-        for _ in 0..missing {
-            parameters =
-                parameters.with("").with(many::FILLING).with(None::<String>).with("").with("");
-            parameters = parameters.with(0_i64).with(0_i64).with(None::<String>);
-            parameters = parameters.with(None::<i64>).with(None::<i64>);
-        }
-        self.changed += self
-            .session
-            .execute(AssertSqlSafe(upsert_of(self.session.dialect(), size)), parameters)
-            .await?;
+        let parameters = Parameters::none().with(self.batch_id);
+        let is_alike = |first: &TaskWrite| self.waiting.iter().all(|task| first.is_like(task));
+        let (sql, parameters) = match self.waiting.first() {
+            Some(first) if is_alike(first) => {
+                (upsert_alike_of(dialect, size), alike(first, &self.waiting, missing, parameters))
+            }
+            _ => (upsert_of(dialect, size), unlike(&mut self.waiting, missing, parameters)),
+        };
+        self.waiting.clear();
+        self.changed += self.session.execute(AssertSqlSafe(sql), parameters).await?;
         Ok(())
     }
+}
+
+/// The parameters of rows that are alike, and of fillers.
+fn alike(
+    first: &TaskWrite,
+    tasks: &[TaskWrite],
+    missing: usize,
+    parameters: Parameters,
+) -> Parameters {
+    let mut parameters = parameters
+        .with(Arc::clone(&first.task_type))
+        .with(first.status.name())
+        .with(Arc::clone(&first.worker))
+        .with(first.token);
+    for task in tasks {
+        parameters.push(task.ordinal);
+        parameters.push(task.retry_count);
+        parameters.push(task.started);
+        parameters.push(task.completed);
+    }
+    for _ in 0..missing {
+        parameters = parameters.with(many::FILLING).with(0_i64).with(None::<i64>).with(None::<i64>);
+    }
+    parameters
+}
+
+/// The parameters of any rows, and of fillers.
+fn unlike(tasks: &mut Vec<TaskWrite>, missing: usize, mut parameters: Parameters) -> Parameters {
+    for task in tasks.drain(..) {
+        parameters.push(task.task_type);
+        parameters.push(task.ordinal);
+        parameters.push(task.document);
+        parameters.push(task.status.name());
+        parameters.push(task.worker);
+        parameters.push(task.token);
+        parameters.push(task.retry_count);
+        parameters.push(task.error);
+        parameters.push(task.started);
+        parameters.push(task.completed);
+    }
+    for _ in 0..missing {
+        parameters = parameters.with("").with(many::FILLING).with(None::<String>).with("").with("");
+        parameters = parameters.with(0_i64).with(0_i64).with(None::<String>);
+        parameters = parameters.with(None::<i64>).with(None::<i64>);
+    }
+    parameters
+}
+
+fn upsert_alike_of(dialect: Dialect, size: usize) -> Arc<str> {
+    static TEXTS: many::Texts = many::no_texts();
+    many::text_of(&TEXTS, dialect, size, || {
+        format!(
+            "WITH c (id, task_type, status, worker, claim_token) AS (VALUES {}),
+v (ordinal, retry_count, started, completed) AS (VALUES {})
+INSERT INTO processing_tasks (batch_id, {LISTED})
+SELECT c.id, c.task_type, v.ordinal, d.document, c.status, c.worker, c.claim_token, v.retry_count,
+    NULL, v.started, v.completed
+FROM c CROSS JOIN v LEFT JOIN batch_documents d ON d.batch_id = c.id AND d.ordinal = v.ordinal
+WHERE v.ordinal >= 0{RULE}",
+            many::rows_of(dialect, 1, SHARED, 1),
+            many::rows_of(dialect, size, OWN, 1 + SHARED)
+        )
+    })
 }
 
 fn upsert_of(dialect: Dialect, size: usize) -> Arc<str> {

@@ -9,6 +9,8 @@ use compartment_core::{
     Backoff, BatchClaim, ClaimRequest, ClaimedDocument, ErrorKind, FencingToken, Outcome, Result,
     Retry, Settled, Settlement, Timestamp,
 };
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tracing::Instrument;
 
 use super::held::Holding;
@@ -147,8 +149,8 @@ struct Work {
     rows: Vec<TaskRow>,
     /// Documents not yet begun.
     rest: VecDeque<ClaimedDocument>,
-    /// The document in progress.
-    current: Option<u32>,
+    /// The documents in progress.
+    current: Vec<u32>,
 }
 
 impl Work {
@@ -169,7 +171,7 @@ impl Work {
             outcomes: Vec::new(),
             rows: Vec::new(),
             rest: VecDeque::from(claim.documents),
-            current: None,
+            current: Vec::new(),
         }
     }
 
@@ -180,29 +182,36 @@ impl Work {
     }
 
     async fn all(mut self, holding: &Holding) -> Result<bool> {
-        let shared = Arc::clone(&self.shared);
+        let (shared, view) = (Arc::clone(&self.shared), Arc::clone(&self.view));
+        let (stage, since) = ((self.at, self.index), self.since);
+        let at_once = shared.overlap(&view.engine, self.index);
         let (mut told, started, mut worked) = (Instant::now(), Instant::now(), 0);
-        while shared.is_working() && !holding.is_lost() {
-            let Some(document) = self.rest.pop_front() else { break };
-            let ordinal = document.ordinal;
-            self.current = Some(ordinal);
-            let (view, since) = (Arc::clone(&self.view), self.since);
-            let tried = one(&shared, &view, (self.at, self.index), since, document);
-            let mut attempt = std::pin::pin!(tried);
-            let attempted = loop {
-                tokio::select! {
-                    biased;
-                    attempted = &mut attempt => break attempted,
-                    () = tokio::time::sleep(SETTLE_EVERY) => {
-                        // The attempt takes long: let others claim the documents behind it.
-                        self.hand_back_rest();
-                        self.settle(holding).await?;
-                        told = Instant::now();
-                    }
+        let (mut attempts, mut is_over) = (FuturesUnordered::new(), false);
+        loop {
+            is_over |= !shared.is_working() || holding.is_lost();
+            while !is_over && attempts.len() < at_once {
+                let Some(document) = self.rest.pop_front() else { break };
+                let ordinal = document.ordinal;
+                self.current.push(ordinal);
+                let tried = one(&shared, &view, stage, since, document);
+                attempts.push(tried.map(move |attempted| (ordinal, attempted)));
+            }
+            let (ordinal, attempted) = tokio::select! {
+                biased;
+                ended = attempts.next() => match ended {
+                    Some(ended) => ended,
+                    None => break,
+                },
+                () = tokio::time::sleep(SETTLE_EVERY) => {
+                    // The attempt takes long: let others claim the documents behind it.
+                    self.hand_back_rest();
+                    self.settle(holding).await?;
+                    told = Instant::now();
+                    continue;
                 }
             };
             worked += 1;
-            self.current = None;
+            self.current.retain(|current| *current != ordinal);
             match attempted {
                 Attempted::Told(outcome, row) => {
                     self.outcomes.push((ordinal, outcome));
@@ -210,7 +219,7 @@ impl Work {
                 }
                 Attempted::Untried => {
                     self.outcomes.push((ordinal, Outcome::HandedBack));
-                    break;
+                    is_over = true;
                 }
             }
             if told.elapsed() > SETTLE_EVERY {
@@ -218,9 +227,10 @@ impl Work {
                 told = Instant::now();
             }
         }
+        drop(attempts);
         shared.figures.handed_back.fetch_add(self.rest.len() as u64, Ordering::Relaxed);
         self.hand_back_rest();
-        shared.note_pace(&self.view.record.pipeline, self.index, worked, started.elapsed());
+        shared.note_pace(&view.record.pipeline, self.index, worked, started.elapsed());
         self.settle(holding).await?;
         Ok(true)
     }
@@ -281,7 +291,8 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         self.hand_back_rest();
-        self.outcomes.extend(self.current.take().map(|ordinal| (ordinal, Outcome::HandedBack)));
+        let current = self.current.drain(..).map(|ordinal| (ordinal, Outcome::HandedBack));
+        self.outcomes.extend(current);
         if self.outcomes.is_empty() {
             return;
         }

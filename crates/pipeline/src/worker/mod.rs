@@ -5,6 +5,7 @@ mod lane;
 mod look;
 mod options;
 mod outcomes;
+mod overlap;
 mod registration;
 mod shared;
 mod sources;

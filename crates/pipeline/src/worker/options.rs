@@ -22,7 +22,9 @@ pub struct WorkerOptions {
     pub batches: Option<Vec<String>>,
     /// Whether it exits once its batches are finished.
     pub until_finished: bool,
-    /// The number of documents it processes at the same time; by default the number of CPUs.
+    /// The number of documents it processes at the same time; by default the number of CPUs. Where a stage takes less
+    /// than the round trips for its stored result, the lookups and writes of more documents overlap: up to 256 are in
+    /// progress, and at most this number is computed.
     pub concurrency: usize,
     /// The maximum number of documents in one claim, 1 to [`MAX_AT_ONCE`]. A claim takes as many as are processed in
     /// about 200 ms.

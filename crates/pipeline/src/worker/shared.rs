@@ -10,6 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::held::Held;
 use super::options::{Ended, WorkerOptions};
+use super::overlap;
 use super::registration::Running;
 use super::sources::Sources;
 use super::suspects::{Beside, Suspects, Way};
@@ -101,7 +102,6 @@ struct Pace {
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// The target duration of one claim.
 const CLAIM_TIME: Duration = Duration::from_millis(200);
-
 impl Shared {
     pub(super) fn new(
         options: WorkerOptions,
@@ -226,6 +226,19 @@ impl Shared {
         let limit = (CLAIM_TIME.as_micros() as f64 / pace.micros.max(1.0)) as usize;
         let limit = limit.clamp(1, self.options.max_at_once.max(1));
         limit.min(pace.claimed * 8)
+    }
+
+    /// How many documents of one claim are in progress at the same time: see [`overlap::fitting`].
+    pub(super) fn overlap(&self, engine: &Engine, index: usize) -> usize {
+        let lanes = self.options.concurrency.max(1);
+        // Each engine has its own permits, and together they are what may be computed at the same time.
+        let permits: usize = self.engines.values().map(Engine::concurrency).sum();
+        let key = (engine.pipeline().name().to_owned(), index);
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        match pace {
+            Some(pace) if permits <= lanes => overlap::fitting(engine, index, lanes, pace.micros),
+            _ => 1,
+        }
     }
 
     /// Records how long a number of documents took.

@@ -38,6 +38,12 @@ async fn thousands_of_rows_arrive() {
 }
 
 #[tokio::test]
+async fn runs_of_rows_that_are_alike_arrive_as_they_are() {
+    let (ledger, _folder) = in_a_file();
+    ledger_fixtures::runs_of_rows_that_are_alike_arrive_as_they_are(&ledger).await;
+}
+
+#[tokio::test]
 async fn failures_are_found_and_grouped() {
     let (ledger, _folder) = in_a_file();
     ledger_fixtures::failures_are_found_and_grouped(&ledger).await;

@@ -108,6 +108,43 @@ async fn a_worker_that_is_told_to_end_finishes_what_it_began_and_hands_back_the_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_of_a_short_stage_overlap_and_are_computed_within_the_places() {
+    let databases = databases().await;
+    let [waiting, most_waiting, computing, most_computing] = <[Arc<AtomicU32>; 4]>::default();
+    let (ready, running, most) =
+        (Arc::clone(&waiting), Arc::clone(&computing), Arc::clone(&most_computing));
+    let (stage, calls) = made("split", move |text: &String| {
+        ready.fetch_sub(1, Ordering::SeqCst);
+        most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_micros(100));
+        running.fetch_sub(1, Ordering::SeqCst);
+        if text.ends_with("13") {
+            panic!("13")
+        }
+        Ok(text.len() as u64)
+    });
+    let mut builder = Pipeline::builder("words");
+    let most = Arc::clone(&most_waiting);
+    let options = StageOptions::default().max_attempts(1);
+    builder.stage(stage, options, (), move |document, ()| {
+        most.fetch_max(waiting.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        Ok(document.text()?.to_owned())
+    });
+    let pipeline = builder.build().unwrap();
+    // Each document twice: the second one waits for the first, in the same claim or in another.
+    let entries: Vec<String> = (0..600).map(|n| (n / 2).to_string()).collect();
+    let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+    submit(databases.get("batch").unwrap(), &pipeline, "b", &entries).await;
+    work(&databases, &pipeline, "b").await;
+    let progress = progress(&databases, "b").await;
+    assert_eq!((progress.done, progress.dead), (594, 6), "{progress:?}");
+    assert!(most_computing.load(Ordering::SeqCst) <= 2, "two places");
+    assert!(most_waiting.load(Ordering::SeqCst) > 4, "documents overlap");
+    let calls = calls.load(Ordering::SeqCst);
+    assert!((300..=303).contains(&calls), "{calls}: a result is made once, a failure may be again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exclusive_stage_has_a_token_and_one_owner() {
     let databases = databases().await;
     let inside = Arc::<AtomicU32>::default();

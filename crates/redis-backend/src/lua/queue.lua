@@ -1,5 +1,5 @@
--- The keys and the time of a queue, and shared functions. Precedes each of the queue's scripts, whose first argument
--- is the time in microseconds or ''.
+-- The keys of a queue. Precedes each of the queue's scripts, whose first argument is the time in microseconds or ''.
+-- A function costs a script a tenth of a microsecond although it is not called, so each file has what its scripts need.
 --   tasks     hash: id to record. A record is the line, 14 digits of milliseconds of its submission, and the payload.
 --             Lines take turns; a line is the class (a digit), the length of the group's name (3 digits) and
 --             the group's name
@@ -17,27 +17,9 @@
 -- Ids and tokens have 16 digits, so that they sort as text.
 local meta, tasks, ready, heads, turns, delayed, leases, dead, attempts, errors, taken, holds, lost, absent, asked =
   unpack(KEYS)
-local CLASS, TURN, PART = 1e14, 2 ^ 40, 1000
-local time = tonumber(ARGV[1])
-if not time then
-  local parts = redis.call('TIME')
-  time = parts[1] * 1000000 + parts[2]
-end
-local now = math.floor(time / 1000)
+local PART = 1000
 
 local function whole(number) return string.format('%.0f', number) end
-
--- The next number for a task or a claim: greater than the last one, and than all from before a flush. Call
--- `keep_number` after the script has taken all its numbers.
-local last
-local function next_number()
-  last = math.max(tonumber(last or redis.call('HGET', meta, 'last') or 0) + 1, time)
-  return string.format('%016.0f', last)
-end
-
-local function keep_number()
-  if last then redis.call('HSET', meta, 'last', whole(last)) end
-end
 
 -- Calls a command with many values, in parts, because Lua's unpack fails at some thousands.
 local function call_many(command, key, values)
@@ -48,6 +30,8 @@ end
 
 -- Calls a command that returns an answer for each value, in parts.
 local function ask_many(command, key, values)
+  if #values == 0 then return {} end
+  if #values <= PART then return redis.call(command, key, unpack(values)) end
   local answers = {}
   for from = 1, #values, PART do
     local part = redis.call(command, key, unpack(values, from, math.min(from + PART - 1, #values)))
@@ -55,76 +39,3 @@ local function ask_many(command, key, values)
   end
   return answers
 end
-
-local function line_of(record) return string.sub(record, 1, 4 + string.sub(record, 2, 4)) end
-
-local function class_of(line) return tonumber(string.sub(line, 1, 1)) end
-
-local function take_turn(line)
-  local turn = redis.call('HINCRBY', meta, 'turn', 1)
-  redis.call('ZADD', turns, whole(class_of(line) * TURN + turn), line)
-end
-
-local function set_head(line, at)
-  redis.call('ZADD', heads, whole(class_of(line) * CLASS + at), line)
-end
-
--- Tasks that become ready in this script; `settle` writes them together.
-local waiting, first_of, in_order = {}, {}, {}
-local function wait(record, id)
-  local line = line_of(record)
-  local at = string.sub(record, #line + 1, #line + 14)
-  waiting[#waiting + 1] = 0
-  waiting[#waiting + 1] = line .. at .. id
-  if not first_of[line] then in_order[#in_order + 1] = line end
-  if not first_of[line] or at < first_of[line] then first_of[line] = at end
-end
-
-local function settle()
-  call_many('ZADD', ready, waiting)
-  for _, line in ipairs(in_order) do
-    local at = tonumber(first_of[line])
-    local head = redis.call('ZSCORE', heads, line)
-    if not head then take_turn(line) end
-    if not head or at < head - class_of(line) * CLASS then set_head(line, at) end
-  end
-end
-
--- Marks a task as dead. Its deduplication key becomes free, and is kept in `holds` for a replay.
-local function bury(id)
-  local key = redis.call('HGET', holds, id)
-  if key then redis.call('HDEL', taken, key) end
-  redis.call('ZADD', dead, now, id)
-end
-
--- The claims in ARGV from `from` on that still count, and for each argument 1 if it does. With `ends_them` a repeated
--- claim counts only once.
-local function standing(from, ends_them)
-  local claims, counting, answers, seen = {}, {}, {}, {}
-  for i = from, #ARGV do claims[#claims + 1] = ARGV[i] end
-  local ends = ask_many('ZMSCORE', leases, claims)
-  for i, claim in ipairs(claims) do
-    local counts = ends[i] and not seen[claim]
-    seen[claim] = ends_them
-    answers[i] = counts and 1 or 0
-    if counts then counting[#counting + 1] = claim end
-  end
-  return counting, answers
-end
-
-local function ids_of(claims)
-  local ids = {}
-  for i, claim in ipairs(claims) do ids[i] = string.sub(claim, 1, 16) end
-  return ids
-end
-
--- Ends claims as if they had not been made.
-local function give_back(claims)
-  local ids = ids_of(claims)
-  call_many('ZREM', leases, claims)
-  for i, record in ipairs(ask_many('HMGET', tasks, ids)) do
-    if record then wait(record, ids[i]) end
-  end
-  settle()
-end
-

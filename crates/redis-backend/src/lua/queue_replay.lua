@@ -1,4 +1,5 @@
 -- ARGV[2…]: ids. Returns how many were replayed: they were dead, and their key, if any, was free.
+local wait, settle, line_of = lines()
 local count = 0
 for i = 2, #ARGV do
   local id = ARGV[i]

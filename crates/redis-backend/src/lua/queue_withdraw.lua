@@ -7,5 +7,6 @@ local token, ends, claims = string.sub(what, 1, 16), string.sub(what, 17), {}
 for _, claim in ipairs(redis.call('ZRANGEBYSCORE', leases, ends, ends)) do
   if string.sub(claim, 17) == token then claims[#claims + 1] = claim end
 end
+call_many('ZREM', leases, claims)
 give_back(claims)
 return #claims

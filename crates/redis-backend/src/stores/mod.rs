@@ -14,6 +14,7 @@ pub(crate) mod key_value;
 pub(crate) mod lock;
 mod mailbox;
 pub(crate) mod queue;
+mod queue_answer;
 pub(crate) mod rate_limit;
 pub(crate) mod scan;
 mod strings;

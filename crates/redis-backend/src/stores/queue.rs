@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::backend::{
-    LEASES_ENDED_ERROR, TaskRecord, check_queue, shorten_task_error, shown_message,
+    LEASES_ENDED_ERROR, check_queue, shorten_task_error, shown_message,
 };
 use compartment_core::{
-    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, FencingToken, MAX_QUEUE_NAME,
-    NewTask, QueueCounts, QueueStore, Result, Submitted, TaskClass, TaskEnds, TaskId, Timestamp,
+    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, FencingToken, NewTask, QueueCounts,
+    QueueStore, Result, Submitted, TaskClass, TaskEnds, TaskId, Timestamp,
 };
 use redis::{Cmd, FromRedisValue, Value};
 
@@ -18,16 +18,35 @@ use crate::link::Link;
 use crate::repeat::Repeat;
 use crate::script::{ABSENT, LuaScript, lua_script};
 use crate::stores::claimant::{Asked, Claimant};
+use crate::stores::queue_answer::{Parts, read_record};
 
-static SUBMIT: LuaScript = lua_script!("queue.lua", "queue_submit.lua");
-static CLAIM: LuaScript = lua_script!("queue.lua", "asked.lua", "queue_claim.lua");
-static WITHDRAW: LuaScript = lua_script!("queue.lua", "asked.lua", "queue_withdraw.lua");
-static RENEW: LuaScript = lua_script!("queue.lua", "queue_renew.lua");
+static SUBMIT: LuaScript =
+    lua_script!("queue.lua", "queue_time.lua", "queue_lines.lua", "queue_submit.lua");
+static CLAIM: LuaScript = lua_script!(
+    "queue.lua",
+    "queue_time.lua",
+    "queue_lines.lua",
+    "queue_bury.lua",
+    "asked.lua",
+    "queue_claim.lua"
+);
+static WITHDRAW: LuaScript = lua_script!(
+    "queue.lua",
+    "queue_time.lua",
+    "queue_lines.lua",
+    "queue_give_back.lua",
+    "asked.lua",
+    "queue_withdraw.lua"
+);
+static RENEW: LuaScript = lua_script!("queue.lua", "queue_time.lua", "queue_renew.lua");
 static COMPLETE: LuaScript = lua_script!("queue.lua", "queue_complete.lua");
-static FAIL: LuaScript = lua_script!("queue.lua", "queue_fail.lua");
-static RELEASE: LuaScript = lua_script!("queue.lua", "queue_release.lua");
+static FAIL: LuaScript =
+    lua_script!("queue.lua", "queue_time.lua", "queue_bury.lua", "queue_fail.lua");
+static RELEASE: LuaScript =
+    lua_script!("queue.lua", "queue_lines.lua", "queue_give_back.lua", "queue_release.lua");
 static DEAD: LuaScript = lua_script!("queue.lua", "queue_dead.lua");
-static REPLAY: LuaScript = lua_script!("queue.lua", "queue_replay.lua");
+static REPLAY: LuaScript =
+    lua_script!("queue.lua", "queue_time.lua", "queue_lines.lua", "queue_replay.lua");
 static DISCARD: LuaScript = lua_script!("queue.lua", "queue_discard.lua");
 static PURGE: LuaScript = lua_script!("queue.lua", "queue_purge.lua");
 static PAUSE: LuaScript = lua_script!("queue.lua", "queue_pause.lua");
@@ -40,8 +59,6 @@ const KEYS: [&str; 14] = [
 ];
 /// Tasks or claims in one script: some milliseconds of the server's time.
 const PART: usize = 1_000;
-/// Digits of the submission time in a task's record.
-const MILLIS_DIGITS: usize = 14;
 
 #[derive(Clone, Debug)]
 pub(crate) struct RedisQueue {
@@ -210,15 +227,24 @@ impl QueueStore for RedisQueue {
         let answer = self.run_with(&CLAIM, repeat, OPERATION, queue, Some(asked), arguments).await;
         let answer = asking.answered(answer)?;
         let mut parts = self.parts(OPERATION, queue, answer);
-        let mut claimed = Vec::new();
         if parts.is_empty() {
-            return Ok(claimed);
+            return Ok(Vec::new());
         }
         let token = FencingToken::from_number(parts.next()?);
-        while !parts.is_empty() {
-            let claim = Claim::new(TaskId::from_number(parts.next()?), token);
-            let ended = TaskEnds { failed: parts.next()?, lost: parts.next()? };
-            claimed.push(parts.record()?.claimed(claim, ended));
+        let (ids, records): (Vec<u64>, Vec<Option<Bytes>>) = (parts.next()?, parts.next()?);
+        // A queue in which no task ever ended badly has no lists of how they did.
+        let mut ends = || match parts.is_empty() {
+            true => Ok(Vec::new()),
+            false => parts.next::<Vec<Option<u32>>>(),
+        };
+        let (failed, lost) = (ends()?, ends()?);
+        let times = |list: &[Option<u32>], at: usize| list.get(at).copied().flatten().unwrap_or(0);
+        let mut claimed = Vec::with_capacity(ids.len());
+        for (at, (id, record)) in ids.into_iter().zip(records).enumerate() {
+            let Some(record) = record else { continue };
+            let record = read_record(&record).ok_or_else(|| parts.no_record())?;
+            let ended = TaskEnds { failed: times(&failed, at), lost: times(&lost, at) };
+            claimed.push(record.claimed(Claim::new(TaskId::from_number(id), token), ended));
         }
         Ok(claimed)
     }
@@ -320,51 +346,9 @@ impl QueueStore for RedisQueue {
     }
 }
 
-/// An answer of several parts.
-struct Parts<'a> {
-    link: &'a Link,
-    operation: &'static str,
-    queue: String,
-    rest: std::vec::IntoIter<Value>,
-}
-
-impl Parts<'_> {
-    fn is_empty(&self) -> bool {
-        self.rest.len() == 0
-    }
-
-    fn next<T: FromRedisValue>(&mut self) -> Result<T> {
-        let value = self.rest.next().and_then(|value| redis::from_redis_value(value).ok());
-        value.ok_or_else(|| self.wrong("the script's answer lacks a part"))
-    }
-
-    /// A task's record: see `queue.lua`.
-    fn record(&mut self) -> Result<TaskRecord> {
-        let record: Bytes = self.next()?;
-        read_record(&record).ok_or_else(|| self.wrong("a task's record cannot be read"))
-    }
-
-    fn wrong(&self, what: &str) -> compartment_core::Error {
-        self.link.unexpected(self.operation, &self.queue, what)
-    }
-}
-
 /// The line of a task: class, length of the group's name, the name. See `queue.lua`.
 fn line(task: &NewTask) -> String {
     format!("{}{:03}{}", task.class.place(), task.group.len(), task.group)
-}
-
-fn read_record(record: &Bytes) -> Option<TaskRecord> {
-    let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<u64>().ok();
-    let class = *TaskClass::ALL.get(usize::from(record.first()?.checked_sub(b'0')?))?;
-    let group_ends = 4 + usize::try_from(number(record.get(1..4)?)?).ok()?;
-    let group = String::from_utf8(record.get(4..group_ends)?.to_vec()).ok()?;
-    if group.len() > MAX_QUEUE_NAME {
-        return None;
-    }
-    let payload_begins = group_ends + MILLIS_DIGITS;
-    let submitted_at = Timestamp::from_millis(number(record.get(group_ends..payload_begins)?)?);
-    Some(TaskRecord { class, group, submitted_at, payload: record.slice(payload_begins..) })
 }
 
 fn digits(number: u64) -> String {

@@ -1,4 +1,4 @@
-//! Locks and permits that are asked for at once leave as one call: each gets the answer that it would get alone.
+//! Locks, permits and comparisons that are asked for at once leave as one call: each gets the answer that it would get alone.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use compartment_core::backend::Backend;
 use compartment_core::{
-    Contract, Database, DatabaseKind, ErrorKind, LockAttempt, RateDecision, RateLimit,
+    Contract, Database, DatabaseKind, ErrorKind, Expiry, LockAttempt, RateDecision, RateLimit,
+    SetOptions,
 };
 use compartment_redis::RedisBackend;
 use compartment_testkit::{Harness, TestRedis, run_test};
@@ -53,6 +54,46 @@ async fn a_hundred_locks_at_once_are_two_calls_and_each_has_its_own_token() {
     let own = keys.iter().zip(&tokens);
     let right = join_all(own.map(|(key, token)| lock.release(key, *token))).await;
     assert!(right.into_iter().all(|released| released.unwrap()));
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn values_compared_at_once_are_few_calls_and_each_has_its_own_answer() {
+    let harness = RedisHarness::start().await;
+    let Servers::Single(server) = &harness.servers else { unreachable!() };
+    let database = harness.open(Contract::new("values", DatabaseKind::Durable)).await;
+    let store = database.key_value();
+    let keys: Vec<String> = (0..100).map(|n| format!("k{n}")).collect();
+    let swap = async |key: &str, expected: &str, value: String| {
+        let (expected, value) = (Some(expected.to_owned().into()), Some(value.into()));
+        store.compare_and_set(key, expected, value, Expiry::Keep).await
+    };
+    // The server learns the script.
+    assert!(!swap("first", "old", "new".to_owned()).await.unwrap());
+    let entries = keys.iter().map(|key| (key.clone(), "old".into())).collect();
+    store.set_many(entries, Expiry::Keep).await.unwrap();
+    store.set("k7", "another".into(), SetOptions::default()).await.unwrap();
+    store.delete(&["k8".to_owned()]).await.unwrap();
+    database.hash().set_fields("k8", vec![("a".into(), "b".into())], Expiry::Keep).await.unwrap();
+    let before = calls(server).await;
+    let long = "x".repeat(20_000);
+    let answers = join_all((0..100).map(|n| {
+        let value = if n == 9 { long.clone() } else { format!("new {n}") };
+        let (key, swap) = (&keys[n], &swap);
+        async move { swap(key, "old", value).await }
+    }));
+    for (n, answer) in answers.await.into_iter().enumerate() {
+        match n {
+            7 => assert!(!answer.unwrap()),
+            8 => assert_eq!(answer.unwrap_err().kind(), ErrorKind::WrongType),
+            _ => assert!(answer.unwrap(), "{n}"),
+        }
+    }
+    let calls = calls(server).await - before;
+    assert!((2..60).contains(&calls), "{calls} calls");
+    let values = store.get_many(&[keys[7].clone(), keys[9].clone(), keys[10].clone()]).await;
+    let wanted = [Some("another".into()), Some(long.into()), Some("new 10".into())];
+    assert_eq!(values.unwrap(), wanted);
 }
 
 /// The token, or whether the lock is held.

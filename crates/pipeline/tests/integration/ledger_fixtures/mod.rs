@@ -94,6 +94,30 @@ pub(crate) async fn thousands_of_rows_arrive(ledger: &Ledger) {
     assert!(done.tasks >= 5_001);
 }
 
+/// Rows that differ only in attempts and times are written in another way than mixed ones.
+pub(crate) async fn runs_of_rows_that_are_alike_arrive_as_they_are(ledger: &Ledger) {
+    let at = |id: u64| Timestamp::from_millis(1_000 + id);
+    let alike = |id: u64, worker: &str, token| {
+        let retries = u32::try_from(id % 3).unwrap();
+        let task = task(id, LedgerStatus::Done, token).by(worker, retries + 1);
+        task.between(at(id), at(2 * id))
+    };
+    let mut rows: Vec<LedgerTask> = (20_000..20_050).map(|id| alike(id, "first", 7)).collect();
+    rows.push(task(20_050, LedgerStatus::Dead, 7).error("it cannot be read"));
+    rows.extend((20_051..20_100).map(|id| alike(id, "second", 8)));
+    rows.push(task(20_100, LedgerStatus::Failed, 8).error("again"));
+    rows.extend((20_101..20_400).map(|id| alike(id, "third", 9).document("its name")));
+    rows.extend((20_400..20_700).map(|id| alike(id, "fourth", 10)));
+    assert_eq!(ledger.record_tasks(&rows).await.unwrap(), rows.len() as u64);
+    assert_eq!(ledger.record_tasks(&rows).await.unwrap(), 2, "done stays as it is");
+    let mut filter = TaskFilter::of_batch("");
+    filter.limit = 1_000_000;
+    let read = ledger.tasks(&filter).await.unwrap();
+    let read: Vec<_> =
+        read.into_iter().filter(|row| (20_000..20_700).contains(&row.ordinal)).collect();
+    assert_eq!(read, rows);
+}
+
 pub(crate) async fn failures_are_found_and_grouped(ledger: &Ledger) {
     let odd = "100% of a_b\\c is unreadable";
     let mut rows: Vec<_> =
@@ -137,6 +161,7 @@ pub(crate) async fn a_ledger_keeps_its_promises(ledger: &Ledger) {
     what_is_done_is_never_taken_back(ledger).await;
     one_call_may_name_a_task_again(ledger).await;
     thousands_of_rows_arrive(ledger).await;
+    runs_of_rows_that_are_alike_arrive_as_they_are(ledger).await;
     failures_are_found_and_grouped(ledger).await;
 }
 
