@@ -11,7 +11,7 @@ use crate::budget::{Budget, Room, about};
 use crate::previous::{self, Arrival};
 use crate::repeat::{BACKOFF, Repeat};
 use crate::requests::{Requests, read};
-use crate::script::ScriptTarget;
+use crate::script::{JoinedCall, ScriptTarget};
 
 /// The state shared by the stores of one database.
 #[derive(Debug)]
@@ -205,13 +205,17 @@ impl ScriptTarget for Link {
         self.query(repeat, operation, key, command).await
     }
 
+    fn joins(&self) -> bool {
+        self.arrival.is_none() && self.requests.joins()
+    }
+
     async fn send_joined<T: FromRedisValue + Send>(
         &self,
         repeat: Repeat,
         operation: &'static str,
         key: &str,
         command: &Cmd,
-    ) -> Result<Option<T>> {
+    ) -> Result<JoinedCall<T>> {
         self.requests.send_joined(repeat, operation, key, command).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use compartment_core::backend::{Traffic, TtlRule, Unfinished};
@@ -13,7 +13,7 @@ use crate::RedisConfig;
 use crate::error::{Phase, convert};
 use crate::repeat::{BACKOFF, Repeat};
 use crate::request_size::{MAX_VALUE_BYTES, answer_size, check_size, size};
-use crate::script::ScriptTarget;
+use crate::script::{JoinedCall, ScriptTarget};
 use crate::server::probe::{ServerInfo, Topology};
 use crate::wire::allowance::Allowance;
 use crate::wire::connector::Wire;
@@ -34,6 +34,8 @@ pub(crate) struct Requests {
     /// Held as long as the connections.
     _allowance: Allowance,
     next_large_line: AtomicUsize,
+    /// How many calls of scripts are to leave alone, because joined ones were refused.
+    alone: AtomicU32,
     retries: u32,
     /// The time limit for one answer.
     response_timeout: Duration,
@@ -44,6 +46,10 @@ pub(crate) struct Requests {
 /// requests share one connection: the more there are, the fewer network writes and reads each needs. (Measured at
 /// 1,024 tasks: sets distributed over two connections in turn reach 0.7 of one connection's throughput.)
 const SMALL_REQUEST: usize = 16 * 1_024;
+
+/// So many calls of scripts leave alone after joined ones were refused: a login that may not reach one of many keys, or
+/// a proxy that knows one key a request, would cost each call two.
+const ALONE_AFTER_A_REFUSAL: u32 = 1_000;
 
 impl Requests {
     pub(crate) fn new(
@@ -62,6 +68,7 @@ impl Requests {
             lines,
             _allowance: allowance,
             next_large_line: AtomicUsize::new(0),
+            alone: AtomicU32::new(0),
             retries: config.retries,
             response_timeout: config.response_timeout,
             clock: config.clock.clone(),
@@ -200,21 +207,28 @@ impl Requests {
             .map_err(|error| self.note_failure(line, generation, operation, &error))
     }
 
-    /// Calls a script together with calls by others; `None` if the server refused to run it.
     async fn query_joined<T: FromRedisValue>(
         &self,
         operation: &'static str,
         command: &Cmd,
-    ) -> Result<Option<T>> {
+    ) -> Result<JoinedCall<T>> {
         let bytes = size(command);
         let line = self.line(bytes);
         let (wire, generation) = line.wire().await?;
-        let answer = match self.counted(1, bytes, wire.send_joined(command), answer_size).await {
-            Ok(answer) => read(answer),
-            Err(error) if error.code().is_some() => return Ok(None),
-            Err(error) => Err(error),
-        };
-        answer.map(Some).map_err(|error| self.note_failure(line, generation, operation, &error))
+        let Wire::Single(connection) = wire else { return Ok(JoinedCall::Refused) };
+        let answer =
+            match self.counted(1, bytes, connection.send_joined(command), answer_size).await {
+                Ok(answer) => read(answer),
+                Err(error) if error.code() == Some("NOSCRIPT") => return Ok(JoinedCall::Unknown),
+                Err(error) if error.code().is_some() => {
+                    self.alone.store(ALONE_AFTER_A_REFUSAL, Ordering::Relaxed);
+                    return Ok(JoinedCall::Refused);
+                }
+                Err(error) => Err(error),
+            };
+        answer
+            .map(JoinedCall::Answered)
+            .map_err(|error| self.note_failure(line, generation, operation, &error))
     }
 
     /// Sends commands of `bytes`, and counts them and their answer.
@@ -319,13 +333,19 @@ impl ScriptTarget for Requests {
         self.query_plain(repeat, operation, key, command).await
     }
 
+    fn joins(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        !self.is_cluster && self.alone.fetch_update(set, fetch, one_less).is_err()
+    }
+
     async fn send_joined<T: FromRedisValue + Send>(
         &self,
         repeat: Repeat,
         operation: &'static str,
         key: &str,
         command: &Cmd,
-    ) -> Result<Option<T>> {
+    ) -> Result<JoinedCall<T>> {
         check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
         let mut attempt = 0;
         loop {

@@ -8,8 +8,8 @@ use redis::{Cmd, FromRedisValue, Script};
 
 use crate::repeat::Repeat;
 
-/// The end of a key that never exists, and that every script of several keys is given beside the others, with their
-/// hash tag.
+/// The end of a key that never exists, and that every script of several keys of one caller is given beside the others,
+/// with their hash tag. (Calls of several callers join only where there is no cluster.)
 ///
 /// A cluster moves a slot key by key. Meanwhile a script on the old node would miss the keys that have gone, and on the
 /// new one those that have not come; a call about one of them fails in the middle of the script, whose first writes
@@ -40,15 +40,17 @@ pub(crate) trait ScriptTarget: Sync {
         command: &Cmd,
     ) -> impl Future<Output = Result<T>> + Send;
 
-    /// Calls a script with one key, together with calls by others; returns its answer for this key, or `None` if the
-    /// server refused to run it, perhaps because of another key.
+    /// Whether calls of scripts with one key may leave together: see [`ScriptTarget::send_joined`].
+    fn joins(&self) -> bool;
+
+    /// Calls a script with one key, together with calls by others.
     fn send_joined<T: FromRedisValue + Send>(
         &self,
         repeat: Repeat,
         operation: &'static str,
         key: &str,
         command: &Cmd,
-    ) -> impl Future<Output = Result<Option<T>>> + Send;
+    ) -> impl Future<Output = Result<JoinedCall<T>>> + Send;
 
     /// Sends commands that are not idempotent, each about a key; returns an answer or an error for each.
     ///
@@ -59,6 +61,17 @@ pub(crate) trait ScriptTarget: Sync {
         operation: &'static str,
         commands: Vec<(String, Cmd)>,
     ) -> impl Future<Output = Result<Vec<Result<T>>>> + Send;
+}
+
+/// What became of a call that left together with others.
+#[derive(Debug)]
+pub(crate) enum JoinedCall<T> {
+    /// The script's answer for this key.
+    Answered(T),
+    /// The server does not know the script. Nothing was executed.
+    Unknown,
+    /// The server refused to run it, perhaps because of another's key. Nothing was executed.
+    Refused,
 }
 
 impl<D: ScriptTarget + Send> ScriptTarget for Arc<D> {
@@ -80,13 +93,17 @@ impl<D: ScriptTarget + Send> ScriptTarget for Arc<D> {
         (**self).send(repeat, operation, key, command)
     }
 
+    fn joins(&self) -> bool {
+        (**self).joins()
+    }
+
     fn send_joined<T: FromRedisValue + Send>(
         &self,
         repeat: Repeat,
         operation: &'static str,
         key: &str,
         command: &Cmd,
-    ) -> impl Future<Output = Result<Option<T>>> + Send {
+    ) -> impl Future<Output = Result<JoinedCall<T>>> + Send {
         (**self).send_joined(repeat, operation, key, command)
     }
 
@@ -134,15 +151,24 @@ impl LuaScript {
         key: &str,
         arguments: impl Fn(&mut Cmd),
     ) -> Result<T> {
-        if !target.wants_text() {
-            let mut command = redis::cmd("EVALSHA");
-            command.arg(self.compiled.get_hash()).arg(1).arg(target.name_of(key).as_bytes());
+        let call = |verb: &str, script: &str| {
+            let mut command = redis::cmd(verb);
+            command.arg(script).arg(1).arg(target.name_of(key).as_bytes());
             arguments(&mut command);
-            if let Some(answer) = target.send_joined(repeat, operation, key, &command).await? {
-                return Ok(answer);
+            command
+        };
+        if target.joins() {
+            let by_hash = call("EVALSHA", self.compiled.get_hash());
+            match target.send_joined(repeat, operation, key, &by_hash).await? {
+                JoinedCall::Answered(answer) => return Ok(answer),
+                JoinedCall::Unknown => {
+                    let text = call("EVAL", self.source);
+                    let (answer,) = target.send(repeat, operation, key, &text).await?;
+                    return Ok(answer);
+                }
+                JoinedCall::Refused => {}
             }
         }
-        // The server does not know the script yet, or may not run it on another's key.
         let (answer,) = self.run(target, repeat, operation, key, arguments).await?;
         Ok(answer)
     }

@@ -219,8 +219,8 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::cache::replacement::{least_recently_used, optimal};
-    use crate::bench::cache::trace::zipf;
+    use crate::cache::replacement::{least_recently_used, optimal};
+    use crate::cache::trace::zipf;
 
     #[test]
     fn sieve_has_the_hits_worked_out_by_hand() {

@@ -1,5 +1,7 @@
 //! Queries of the ledger: tasks, counts, failures by error, the slowest documents.
 
+use std::collections::HashSet;
+
 use compartment_core::Result;
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
@@ -21,7 +23,7 @@ pub struct TaskFilter {
     pub status: Option<LedgerStatus>,
     /// Only tasks whose last worker was this one.
     pub worker: Option<String>,
-    /// Only tasks whose error contains this text, ignoring case.
+    /// Only tasks that are not done and whose error contains this text, ignoring case.
     pub error: Option<String>,
     /// The maximum number of tasks.
     pub limit: u64,
@@ -83,8 +85,8 @@ pub struct FailureGroup {
 const COLUMNS: &str = "b.name, t.task_type, t.ordinal, t.document, t.status, t.worker, \
                        t.claim_token, t.retry_count, t.error, t.started, t.completed";
 
-/// Tasks among which the slowest of less than a second are looked for.
-const LOOKED_AT: u64 = 50_000;
+/// Tasks of a stage among which the slowest of less than a second are looked for.
+const LOOKED_AT: u64 = 20_000;
 
 impl Ledger {
     /// The selected tasks, by batch, stage and document.
@@ -124,11 +126,11 @@ impl Ledger {
         let is_troubled = filter.error.is_some()
             || filter.status.is_some_and(|status| status != LedgerStatus::Done);
         let mut index = "";
-        if is_troubled && filter.ordinal.is_none() {
+        if is_troubled {
             conditions.text.push_str(" AND t.status <> 'done'");
-            if self.is_sqlite() {
-                index = " INDEXED BY processing_tasks_troubled";
-            }
+        }
+        if is_troubled && filter.ordinal.is_none() && self.is_sqlite() {
+            index = " INDEXED BY processing_tasks_troubled";
         }
         let (limit, offset) = (conditions.parameter(1), conditions.parameter(2));
         let sql = format!(
@@ -193,33 +195,46 @@ impl Ledger {
     }
 
     /// The tasks of a batch that took longest. Those of a second and more are found among all; if they are fewer than
-    /// `max`, the others are the longest of the first 50,000 tasks.
+    /// `max`, the others are the longest of the first 20,000 tasks of each stage.
     ///
     /// # Errors
     /// As [`Ledger::tasks`].
     pub async fn slowest(&self, batch: &str, max: u64) -> Result<Vec<LedgerTask>> {
         let id = self.id_of("find slowest tasks", batch).await?;
         let mut session = self.session("find slowest tasks").await?;
-        let all = "SELECT * FROM processing_tasks";
-        let first = format!("SELECT * FROM processing_tasks WHERE batch_id = $1 LIMIT {LOOKED_AT}");
-        let mut found = Vec::new();
-        // The index holds tasks of a second and more.
-        for (tasks, took) in [(all, ">= 1000"), (first.as_str(), "< 1000")] {
-            let left = max.saturating_sub(found.len() as u64);
-            if left == 0 {
-                break;
-            }
+        let longest = |tasks: &str, took: &str, left: u64| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM ({tasks}) t JOIN batches b ON b.id = t.batch_id \
                  WHERE t.batch_id = $1 AND t.completed - t.started {took} \
                  ORDER BY t.completed - t.started DESC, t.ordinal LIMIT $2"
             );
-            let parameters = Parameters::none().with(id).number(left);
-            let rows = session.rows(AssertSqlSafe(sql), parameters).await?;
-            for row in &rows {
-                found.push(read_task(row)?);
+            (AssertSqlSafe(sql), Parameters::none().with(id).number(left))
+        };
+        // The index holds tasks of a second and more.
+        let (sql, parameters) = longest("SELECT * FROM processing_tasks", ">= 1000", max);
+        let rows = session.rows(sql, parameters).await?;
+        let mut found = rows.iter().map(read_task).collect::<Result<Vec<_>>>()?;
+        let left = max.saturating_sub(found.len() as u64);
+        if left == 0 {
+            return Ok(found);
+        }
+        let mut shorter = Vec::new();
+        for stage in session.rows(AssertSqlSafe(stages_of(id)), Parameters::none()).await? {
+            let first = format!(
+                "SELECT * FROM processing_tasks WHERE batch_id = $1 AND task_type = $3 \
+                 ORDER BY ordinal LIMIT {LOOKED_AT}"
+            );
+            let (sql, parameters) = longest(&first, "< 1000", left);
+            for row in session.rows(sql, parameters.with(stage.text(0)?)).await? {
+                shorter.push(read_task(&row)?);
             }
         }
+        // A task may have been written again in between.
+        let known = |task: &LedgerTask| (task.task_type.clone(), task.ordinal);
+        let longer: HashSet<_> = found.iter().map(known).collect();
+        shorter.retain(|task| !longer.contains(&known(task)));
+        shorter.sort_by_key(|task| (std::cmp::Reverse(task.took_ms()), task.ordinal));
+        found.extend(shorter.into_iter().take(left as usize));
         Ok(found)
     }
 

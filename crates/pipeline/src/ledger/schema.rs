@@ -36,5 +36,8 @@ pub(super) fn migrator(is_sqlite: bool) -> Migrator {
         let what = Cow::Borrowed(what);
         Migration::new(version, what, MigrationType::Simple, text.into_sql_str(), false)
     };
-    Migrator::with_migrations(MIGRATIONS.into_iter().map(in_dialect).collect())
+    let mut migrator = Migrator::with_migrations(MIGRATIONS.into_iter().map(in_dialect).collect());
+    // A newer program may have added to the tables: this one uses what it knows.
+    migrator.set_ignore_missing(true);
+    migrator
 }

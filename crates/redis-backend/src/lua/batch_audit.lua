@@ -13,12 +13,14 @@ for _, packed in ipairs(redis.call('HVALS', base .. ':held')) do
   held[of] = held[of] or {}
   table.insert(held[of], table.concat(claim, ','))
 end
--- Returns the number of documents in the copy; 0 if there is none, as where the server may not write.
+-- Returns the number of documents in the copy; 0 if there is none, as where the login may not write. A copy that is
+-- there already is that of an earlier attempt, which is being read perhaps.
 local function copied(ready, copy)
   local count = redis.call('LLEN', ready)
-  if count <= LISTED or redis.pcall('COPY', ready, copy, 'REPLACE') ~= 1 then return 0 end
-  redis.call('PEXPIRE', copy, KEPT_FOR)
-  return count
+  if count <= LISTED or redis.pcall('COPY', ready, copy) ~= 1 then return 0 end
+  if redis.pcall('PEXPIRE', copy, KEPT_FOR) == 1 then return count end
+  redis.call('DEL', copy)
+  return 0
 end
 for stage = 0, stages - 1 do
   local ready, waiting, from = base .. ':ready:' .. stage, {}, 0

@@ -15,8 +15,14 @@ end
 -- An error as the server words it, without the place in the script that Redis 6 puts before it.
 local function as_reply(failed)
   if type(failed) == 'table' then failed = failed.err end
-  return redis.error_reply((string.gsub(failed, '^@[^:]*: ?%d+: %-?', '')))
+  failed = string.gsub(failed, '^@[^:]*: ?%d+: %-?', '')
+  -- Some of its errors have no code.
+  if not string.find(failed, '^%u+ ') then failed = 'ERR ' .. failed end
+  return redis.error_reply(failed)
 end
+-- A number without a fraction as text. Where C's long has 32 bits, %d is too small for times.
+local WHOLE = string.format('%d', 1e15) == '1000000000000000' and '%d' or '%.0f'
+local function whole(number) return string.format(WHOLE, number) end
 local answers = {}
 -- The answers of `work` for each key, with the index before its first argument and that of its answer.
 local function for_each(work)

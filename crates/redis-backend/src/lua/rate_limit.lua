@@ -13,10 +13,12 @@
 -- Returns for each {1, remaining, 0} or {0, remaining, milliseconds until this acquisition would be allowed}.
 local WRAP, PAGE = 9e15, 1000
 local format, sub, floor, max = string.format, string.sub, math.floor, math.max
-local function whole(number) return format('%d', number) end
+local MEMBER = WHOLE == '%d' and '%016d%013d' or '%016.0f%013.0f'
 
--- The logs that were read, by key. They have entries of one time, `at`.
+-- The logs that were read, by key.
 local logs = {}
+-- How many entries may still be removed: a limited number in one call, so that none is slow.
+local removable = PAGE
 
 local function read(key, window_text, now)
   local first = redis.call('ZRANGE', key, 0, 1)
@@ -59,10 +61,11 @@ local function write(log)
   logs[key] = nil
   local is_front_new = not log.front or log.ahead ~= log.old_ahead or kept ~= log.old_kept
   if #new == 0 and not (log.front and is_front_new) then return end
-  -- Removes entries that no window needs, a limited number at a time so that no call is slow.
-  if log.oldest_at and log.oldest_at <= log.past then
-    local past = redis.call('ZCOUNT', key, 0, whole(log.past))
-    redis.call('ZREMRANGEBYRANK', key, 1, math.min(past, PAGE))
+  -- Removes entries that no window needs.
+  if removable > 0 and log.oldest_at and log.oldest_at <= log.past then
+    local past = math.min(redis.call('ZCOUNT', key, 0, whole(log.past)), removable)
+    redis.call('ZREMRANGEBYRANK', key, 1, past)
+    removable = removable - past
   end
   if is_front_new then
     -- Every answer records the log's time and the longest window. Otherwise a caller that is refused repeatedly after
@@ -102,7 +105,7 @@ end
 
 -- Finds where the window begins.
 local function look_at(log, window)
-  local edge = max(log.at - window, log.past)
+  local edge = log.at - window
   if log.edge == edge then return end
   local total, inside = log.read_total, false
   if log.read_at and log.read_at > edge then
@@ -137,6 +140,8 @@ for_each(function(key, before, i)
   local permits = tonumber(ARGV[before + 3])
   local now = floor(time_us(ARGV[before + 4]) / 1000)
   local log = log_at(key, window_text, now)
+  -- A longer window may hold entries that are about to be removed.
+  if log.past > log.at - window then log = log_at(key, window_text, now, true) end
   -- A look at a log that does not exist leaves nothing.
   if log.kept < window and (permits > 0 or log.front or #log.granted > 0) then log.kept = window end
   look_at(log, window)
@@ -162,7 +167,7 @@ for_each(function(key, before, i)
   log.last_at, log.past = log.at, max(log.past, log.at - log.kept)
   local new, at, count = log.new, log.at, #log.new
   new[count + 1] = whole(at)
-  new[count + 2] = format('%016d%013d', log.total, at) .. attempt .. ARGV[before + 3]
+  new[count + 2] = format(MEMBER, log.total, at) .. attempt .. ARGV[before + 3]
   log.granted[#log.granted + 1] = i
   return {1, limit - used - permits, '0'}
 end)

@@ -1,9 +1,9 @@
-//! Audits batches on Redis: the waiting documents are read in pages from a copy, so that the server is never busy long.
+//! Audits batches on Redis: documents that wait are read in pages from a copy, so that the server is not busy for long.
 
 use std::collections::BTreeMap;
 
 use compartment_core::backend::{BatchFacts, random};
-use compartment_core::{BatchAudit, BatchPlan, BatchStatus, FencingToken, Result};
+use compartment_core::{BatchAudit, BatchPlan, BatchStatus, ErrorKind, FencingToken, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::Cmd;
 
@@ -40,7 +40,7 @@ struct Stage {
 
 impl RedisBatch {
     /// Compares a batch's counts with its documents, as they were at one moment.
-    pub(crate) async fn facts(&self, batch: &str) -> Result<BatchAudit> {
+    pub(crate) async fn audit_of(&self, batch: &str) -> Result<BatchAudit> {
         let copies = format!("{}:audit:{:016x}", key_of(batch), random());
         let mut found = self.find(batch, &copies).await?;
         let read = self.read_copies(&copies, &mut found.stages).await;
@@ -56,7 +56,7 @@ impl RedisBatch {
         let arguments = |command: &mut Cmd| {
             command.arg(&*copies).arg(PAGE);
         };
-        // A second copy has another life of ten minutes.
+        // A repeated request finds the copy there, and lists.
         let mut answer = self.run(&AUDIT, Repeat::Idempotent, OPERATION, batch, arguments).await?;
         let (status, fields) = (answer.status()?, answer.next::<Fields>()?);
         let (done, dead): (Vec<u8>, Vec<u8>) = (answer.next()?, answer.next()?);
@@ -73,7 +73,6 @@ impl RedisBatch {
     async fn read_copies(&self, copies: &str, stages: &mut [Stage]) -> Result<()> {
         for (number, stage) in stages.iter_mut().enumerate().filter(|(_, stage)| stage.copied > 0) {
             let key = format!("{copies}:{number}");
-            stage.waiting.reserve(stage.copied as usize);
             let mut pages = stream::iter((0..stage.copied).step_by(PAGE as usize))
                 .map(|from| self.page(&key, from))
                 .buffered(PAGES_AT_ONCE);
@@ -84,7 +83,7 @@ impl RedisBatch {
             }
             if count != stage.copied as usize {
                 let what = "the copy of the waiting documents is gone, evicted or after ten minutes; audit again";
-                return Err(self.link.unexpected(OPERATION, &key, what));
+                return Err(self.link.contract.error(ErrorKind::NotReady, OPERATION, &key, what));
             }
         }
         Ok(())

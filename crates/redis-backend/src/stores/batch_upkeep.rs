@@ -154,7 +154,7 @@ impl BatchUpkeepStore for RedisBatch {
     }
 
     async fn audit(&self, batch: &str) -> Result<BatchAudit> {
-        self.facts(batch).await
+        self.audit_of(batch).await
     }
 
     async fn repair(&self, batch: &str, audit: &BatchAudit) -> Result<bool> {

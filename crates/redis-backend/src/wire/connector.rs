@@ -30,16 +30,6 @@ impl Wire {
         }
     }
 
-    /// Calls a script with one key, together with other calls; returns its part of the answer, which may be an error.
-    /// Such a script answers with a list.
-    pub(crate) async fn send_joined(&self, command: &Cmd) -> RedisResult<Value> {
-        match self {
-            Self::Single(connection) => connection.send_joined(command).await,
-            // Keys of other slots cannot join.
-            Self::Cluster(cluster) => cluster.send(command).await.map(only_part),
-        }
-    }
-
     /// Sends many commands in one round trip, in order; returns an answer for each, which may be an error.
     pub(crate) async fn send_many(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         match self {
@@ -48,14 +38,6 @@ impl Wire {
             }
             Self::Cluster(cluster) => cluster.send_many(commands).await,
         }
-    }
-}
-
-/// The answer of a script for its only key.
-pub(crate) fn only_part(answer: Value) -> Value {
-    match answer {
-        Value::Array(mut parts) if parts.len() == 1 => parts.remove(0),
-        other => other,
     }
 }
 

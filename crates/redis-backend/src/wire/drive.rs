@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::answers::TooMuch;
 use super::dial::Socket;
 use super::exchange::{Exchange, Outgoing};
-use super::queue::{Answered, ended};
+use super::queue::{Answered, KEEP, ended};
 use super::replies::{Replies, Unreadable};
 
 /// Gets the messages that the server pushes: their kind and their parts.
@@ -33,9 +33,6 @@ pub(super) struct Driver {
     values: Vec<Value>,
     answered: Vec<Answered>,
 }
-
-/// The room that a connection keeps for requests.
-const KEEP: usize = 256 * 1024;
 
 impl Driver {
     pub(super) fn new(

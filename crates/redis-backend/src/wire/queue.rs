@@ -15,6 +15,9 @@ pub(super) fn ended() -> RedisError {
     io::Error::from(io::ErrorKind::BrokenPipe).into()
 }
 
+/// The room that a connection keeps for requests, in bytes.
+pub(super) const KEEP: usize = 256 * 1024;
+
 /// Somebody, and the reply to the request.
 pub(super) type Answered = (oneshot::Sender<RedisResult<Value>>, RedisResult<Value>);
 
@@ -133,7 +136,10 @@ impl Queue {
             written = joined.at;
         }
         into.extend_from_slice(self.outgoing.get(written..).unwrap_or_default());
-        self.outgoing.clear();
+        match self.outgoing.capacity() > KEEP {
+            true => self.outgoing = Vec::new(),
+            false => self.outgoing.clear(),
+        }
     }
 
     /// The first that waits is answered.
