@@ -12,8 +12,7 @@ use hashbrown::HashTable;
 
 use crate::first::left::Left;
 use crate::first::name::Wanted;
-use crate::first::shards::Weighed;
-use crate::first::slots::{NONE, Place, Slots};
+use crate::first::slots::{NONE, Place, Slots, Weighed};
 
 /// The share of the room in which entries are on probation, in percent. On traces by Zipf's law less is better, on
 /// traces of documents that are read for a while after they were written more is.

@@ -12,16 +12,12 @@ use hashbrown::DefaultHashBuilder;
 
 use crate::first::name::Wanted;
 use crate::first::queues::Queues;
+use crate::first::slots::Weighed;
 
 /// Shards for each CPU.
 const SHARDS_EACH: usize = 4;
 /// The smallest number of entries in a shard.
 const LEAST_ENTRIES: usize = 32;
-
-/// A value that knows its weight.
-pub(crate) trait Weighed {
-    fn weight(&self) -> u64;
-}
 
 /// Entries by name, limited by weight.
 #[derive(Debug)]

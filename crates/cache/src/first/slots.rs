@@ -3,7 +3,11 @@
 use std::sync::atomic::AtomicU8;
 
 use crate::first::name::Name;
-use crate::first::shards::Weighed;
+
+/// A value that knows its weight.
+pub(crate) trait Weighed {
+    fn weight(&self) -> u64;
+}
 
 /// The index of a slot.
 pub(crate) type Place = u32;

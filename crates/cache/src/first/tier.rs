@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::first::name::Wanted;
-use crate::first::shards::{Shards, Weighed};
+use crate::first::shards::Shards;
+use crate::first::slots::Weighed;
 use crate::life::Moment64;
 use crate::metrics::counters::Counters;
 use crate::second::envelope::StampSeen;
