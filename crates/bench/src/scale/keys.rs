@@ -15,6 +15,9 @@ use crate::batches::server::memory;
 use crate::measure::Failure;
 use crate::migrate::place;
 
+/// Keys that the server makes in one command, which it answers within seconds.
+const PORTION: u64 = 1_000_000;
+
 /// One analysis or move in a separate process.
 #[derive(Debug, Args)]
 pub(crate) struct OnceArgs {
@@ -25,7 +28,10 @@ pub(crate) struct OnceArgs {
 /// Analyses this many keys, and moves them.
 pub(super) async fn measure(keys: u64) -> Result<Vec<Row>, Failure> {
     let server = TestRedis::builder().config("enable-debug-command", "yes").start().await;
-    server.command(&["DEBUG", "POPULATE", &keys.to_string(), "page", "16"]).await;
+    for (portion, from) in (0..keys).step_by(PORTION as usize).enumerate() {
+        let (count, name) = (PORTION.min(keys - from).to_string(), format!("page:{portion}"));
+        server.command(&["DEBUG", "POPULATE", &count, &name, "16"]).await;
+    }
     let mut rows = Vec::new();
     for (what, verb) in [("keys: analyze", "analyze"), ("keys: move", "move")] {
         let output = tokio::process::Command::new(std::env::current_exe()?)
