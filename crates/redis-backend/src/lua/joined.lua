@@ -24,7 +24,7 @@ end
 local WHOLE = string.format('%d', 1e15) == '1000000000000000' and '%d' or '%.0f'
 local function whole(number) return string.format(WHOLE, number) end
 local answers = {}
--- The answers of `work` for each key, with the index before its first argument and that of its answer.
+-- The answers of `work` for each key, with the offset of its arguments and the index of its answer.
 local function for_each(work)
   for i = 1, #KEYS do
     local is_done, answer = pcall(work, KEYS[i], (i - 1) * EACH, i)

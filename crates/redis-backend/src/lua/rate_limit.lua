@@ -134,11 +134,11 @@ local function time_of_return(log, most)
   return log.back
 end
 
-for_each(function(key, before, i)
-  local window_text, attempt = ARGV[before + 2], ARGV[before + 5]
-  local limit, window = tonumber(ARGV[before + 1]), tonumber(window_text)
-  local permits = tonumber(ARGV[before + 3])
-  local now = floor(time_us(ARGV[before + 4]) / 1000)
+for_each(function(key, offset, i)
+  local window_text, attempt = ARGV[offset + 2], ARGV[offset + 5]
+  local limit, window = tonumber(ARGV[offset + 1]), tonumber(window_text)
+  local permits = tonumber(ARGV[offset + 3])
+  local now = floor(time_us(ARGV[offset + 4]) / 1000)
   local log = log_at(key, window_text, now)
   -- A longer window may hold entries that are about to be removed.
   if log.past > log.at - window then log = log_at(key, window_text, now, true) end
@@ -167,7 +167,7 @@ for_each(function(key, before, i)
   log.last_at, log.past = log.at, max(log.past, log.at - log.kept)
   local new, at, count = log.new, log.at, #log.new
   new[count + 1] = whole(at)
-  new[count + 2] = format(MEMBER, log.total, at) .. attempt .. ARGV[before + 3]
+  new[count + 2] = format(MEMBER, log.total, at) .. attempt .. ARGV[offset + 3]
   log.granted[#log.granted + 1] = i
   return {1, limit - used - permits, '0'}
 end)
