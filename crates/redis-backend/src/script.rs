@@ -151,12 +151,8 @@ impl LuaScript {
         key: &str,
         arguments: impl Fn(&mut Cmd),
     ) -> Result<T> {
-        let call = |verb: &str, script: &str| {
-            let mut command = redis::cmd(verb);
-            command.arg(script).arg(1).arg(target.name_of(key).as_bytes());
-            arguments(&mut command);
-            command
-        };
+        let names = [target.name_of(key)];
+        let call = |verb: &str, script: &str| call(verb, script, &names, &arguments);
         if target.joins() {
             let by_hash = call("EVALSHA", self.compiled.get_hash());
             match target.send_joined(repeat, operation, key, &by_hash).await? {
@@ -183,15 +179,7 @@ impl LuaScript {
         names: &[impl AsRef<str>],
         arguments: impl Fn(&mut Cmd),
     ) -> Result<T> {
-        let command = |verb: &str, script: &str| {
-            let mut command = redis::cmd(verb);
-            command.arg(script).arg(names.len());
-            for name in names {
-                command.arg(name.as_ref().as_bytes());
-            }
-            arguments(&mut command);
-            command
-        };
+        let command = |verb: &str, script: &str| call(verb, script, names, &arguments);
         if target.wants_text() {
             return target.send(repeat, operation, key, &command("EVAL", self.source)).await;
         }
@@ -241,6 +229,17 @@ impl LuaScript {
         }
         answers.into_iter().collect()
     }
+}
+
+/// A call of a script on keys of these names.
+fn call(verb: &str, script: &str, names: &[impl AsRef<str>], arguments: &impl Fn(&mut Cmd)) -> Cmd {
+    let mut command = redis::cmd(verb);
+    command.arg(script).arg(names.len());
+    for name in names {
+        command.arg(name.as_ref().as_bytes());
+    }
+    arguments(&mut command);
+    command
 }
 
 fn is_unknown_script(error: &compartment_core::Error) -> bool {
