@@ -213,16 +213,19 @@ impl Requests {
         command: &Cmd,
     ) -> Result<JoinedCall<T>> {
         let bytes = size(command);
+        if bytes > SMALL_REQUEST {
+            return Ok(JoinedCall::Alone);
+        }
         let line = self.line(bytes);
         let (wire, generation) = line.wire().await?;
-        let Wire::Single(connection) = wire else { return Ok(JoinedCall::Refused) };
+        let Wire::Single(connection) = wire else { return Ok(JoinedCall::Alone) };
         let answer =
             match self.counted(1, bytes, connection.send_joined(command), answer_size).await {
                 Ok(answer) => read(answer),
                 Err(error) if error.code() == Some("NOSCRIPT") => return Ok(JoinedCall::Unknown),
                 Err(error) if error.code().is_some() => {
                     self.alone.store(ALONE_AFTER_A_REFUSAL, Ordering::Relaxed);
-                    return Ok(JoinedCall::Refused);
+                    return Ok(JoinedCall::Alone);
                 }
                 Err(error) => Err(error),
             };
@@ -334,9 +337,11 @@ impl ScriptTarget for Requests {
     }
 
     fn joins(&self) -> bool {
+        // This call is one of those that leave alone, if any are left.
         let one_less = |left: u32| left.checked_sub(1);
-        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
-        !self.is_cluster && self.alone.fetch_update(set, fetch, one_less).is_err()
+        let leaves_alone =
+            self.alone.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
+        !self.is_cluster && !leaves_alone
     }
 
     async fn send_joined<T: FromRedisValue + Send>(

@@ -40,7 +40,7 @@ pub(crate) trait ScriptTarget: Sync {
         command: &Cmd,
     ) -> impl Future<Output = Result<T>> + Send;
 
-    /// Whether calls of scripts with one key may leave together: see [`ScriptTarget::send_joined`].
+    /// Whether the next call of a script with one key may leave with others: see [`ScriptTarget::send_joined`].
     fn joins(&self) -> bool;
 
     /// Calls a script with one key, together with calls by others.
@@ -70,8 +70,9 @@ pub(crate) enum JoinedCall<T> {
     Answered(T),
     /// The server does not know the script. Nothing was executed.
     Unknown,
-    /// The server refused to run it, perhaps because of another's key. Nothing was executed.
-    Refused,
+    /// It has to leave alone: it is too long, or the server refused to run it, perhaps because of another's key. Nothing
+    /// was executed.
+    Alone,
 }
 
 impl<D: ScriptTarget + Send> ScriptTarget for Arc<D> {
@@ -162,7 +163,7 @@ impl LuaScript {
                     let (answer,) = target.send(repeat, operation, key, &text).await?;
                     return Ok(answer);
                 }
-                JoinedCall::Refused => {}
+                JoinedCall::Alone => {}
             }
         }
         let (answer,) = self.run(target, repeat, operation, key, arguments).await?;

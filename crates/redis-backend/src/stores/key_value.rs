@@ -17,8 +17,6 @@ use crate::stores::strings::Strings;
 
 static SET_KEEP_TTL: LuaScript = lua_script!("set_keep_ttl.lua");
 static COMPARE_AND_SET: LuaScript = lua_script!("joined.lua", "compare_and_set.lua");
-/// Bytes of both values up to which a comparison joins others in one call.
-const MAX_JOINED: usize = 16 * 1024;
 
 /// The maximum number of keys that one command deletes, so that it does not block the server for long.
 const MAX_AT_ONCE: usize = 1_000;
@@ -227,15 +225,9 @@ impl KeyValueStore for RedisKeyValue {
             }
             command.arg(rule).arg(&millis);
         };
-        let (repeat, operation) = (Repeat::OnlyIfNotSent, "compare and set");
-        let bytes: usize = [&expected, &replacement].into_iter().flatten().map(Bytes::len).sum();
-        if bytes <= MAX_JOINED {
-            let joined = COMPARE_AND_SET.run_joined(&self.link, repeat, operation, key, arguments);
-            return joined.await;
-        }
-        let (is_replaced,) =
-            COMPARE_AND_SET.run(&self.link, repeat, operation, key, arguments).await?;
-        Ok(is_replaced)
+        COMPARE_AND_SET
+            .run_joined(&self.link, Repeat::OnlyIfNotSent, "compare and set", key, arguments)
+            .await
     }
 
     fn scan(&self, pattern: &str) -> KeyStream {
