@@ -3,7 +3,7 @@
 //! A process counts what it writes. After each [`STEP`] of the budget one writer becomes the keeper for a round
 //! before its write continues: it walks on over the keys, measures them ([`census`]), and evicts those unused for
 //! longest ([`candidates`]) until there is room for the next step. Other writers continue meanwhile for up to
-//! [`LEAD`] steps, and then wait for the round. Processes know each other's writes only from the server's key count
+//! [`LEAD`] steps, and then wait until the next round begins, which takes on what was written. Processes know each other's writes only from the server's key count
 //! and sizes, and each makes room for its own writes.
 
 pub(crate) mod candidates;
@@ -13,7 +13,7 @@ pub(crate) mod watch;
 
 use compartment_core::{Contract, DatabaseKind, Error, Placement, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::budget::keeper::{Keeper, PAGE};
 use crate::error::is_hidden;
@@ -55,6 +55,8 @@ pub(crate) struct Budget {
     /// Bytes counted and perhaps not written yet.
     in_flight: AtomicU64,
     keeper: Mutex<Keeper>,
+    /// Tells those who wait for the keeper that a round has begun: they may write ahead of it.
+    begun: Notify,
     /// Set once the server has refused a necessary command.
     refused: AtomicBool,
     /// Set when a wait for the keeper timed out.
@@ -95,6 +97,7 @@ impl Budget {
             written_bytes: AtomicU64::default(),
             in_flight: AtomicU64::default(),
             keeper: Mutex::default(),
+            begun: Notify::new(),
             refused: AtomicBool::default(),
             stands_still: AtomicBool::default(),
         })
@@ -172,8 +175,9 @@ impl Budget {
             // If the keeper's runtime is blocked, only one writer waits until the time-out; later writers continue at
             // once. A write does not depend on room.
             Err(_) if self.stands_still.load(Ordering::Relaxed) => return,
-            Err(_) => match tokio::time::timeout(requests.patience(), self.keeper.lock()).await {
-                Ok(keeper) => keeper,
+            Err(_) => match tokio::time::timeout(requests.patience(), self.turn()).await {
+                Ok(Some(keeper)) => keeper,
+                Ok(None) => return,
                 Err(_) => {
                     self.stands_still.store(true, Ordering::Relaxed);
                     return;
@@ -187,6 +191,20 @@ impl Budget {
         }
     }
 
+    /// Waits for the keeper, or until there is room ahead of it.
+    async fn turn(&self) -> Option<MutexGuard<'_, Keeper>> {
+        loop {
+            let begun = self.begun.notified();
+            if self.written_bytes.load(Ordering::Relaxed) < self.step() * LEAD {
+                return None;
+            }
+            tokio::select! {
+                keeper = self.keeper.lock() => return Some(keeper),
+                () = begun => {}
+            }
+        }
+    }
+
     fn step(&self) -> u64 {
         (self.bytes / STEP).max(1)
     }
@@ -195,6 +213,7 @@ impl Budget {
     async fn round(&self, requests: &Requests, keeper: &mut Keeper, least: u64) {
         let keys = self.written_keys.swap(0, Ordering::Relaxed);
         let bytes = self.written_bytes.swap(0, Ordering::Relaxed);
+        self.begun.notify_waiters();
         keeper.census.wrote(keys, bytes);
         // As many keys leave as are written, unless their sizes change: then use the larger number.
         let leaving = ((bytes as f64 / keeper.census.mean().max(1.0)) as u64).max(keys);
@@ -294,6 +313,11 @@ fn allocated(bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use futures_util::poll;
+
     use super::*;
 
     #[test]
@@ -301,6 +325,28 @@ mod tests {
         for (bytes, wanted) in [(1, 8), (100, 112), (129, 160), (300, 320), (65_540, 81_920)] {
             assert_eq!(allocated(bytes), wanted, "{bytes}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_writer_waits_for_the_keeper_until_the_next_round_takes_what_was_written() {
+        let cache = Contract::new("cache", DatabaseKind::Cache).memory_budget(1 << 20);
+        let budget = Budget::of(&cache, false).unwrap();
+        let far_ahead = budget.step() * LEAD;
+        budget.written_bytes.store(far_ahead, Ordering::Relaxed);
+        let keeper = budget.keeper.lock().await;
+        let mut waiting = pin!(budget.turn());
+        assert!(poll!(waiting.as_mut()).is_pending());
+        // Another woke up, but as much was written again.
+        budget.begun.notify_waiters();
+        assert!(poll!(waiting.as_mut()).is_pending());
+        budget.written_bytes.store(far_ahead - 1, Ordering::Relaxed);
+        budget.begun.notify_waiters();
+        assert!(matches!(poll!(waiting.as_mut()), Poll::Ready(None)));
+        budget.written_bytes.store(far_ahead, Ordering::Relaxed);
+        let mut waiting = pin!(budget.turn());
+        assert!(poll!(waiting.as_mut()).is_pending());
+        drop(keeper);
+        assert!(matches!(poll!(waiting.as_mut()), Poll::Ready(Some(_))));
     }
 
     #[test]
