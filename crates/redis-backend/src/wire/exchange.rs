@@ -168,7 +168,8 @@ impl Exchange {
         }
         queue.is_busy = is_shared;
         queue.write(into);
-        queue.unsent_since = None;
+        let is_left = !queue.outgoing.is_empty() || !queue.joined.is_empty();
+        queue.unsent_since = is_left.then(Instant::now);
         Outgoing::Ready
     }
 

@@ -7,7 +7,9 @@ use redis::{Arg, Cmd};
 
 /// The most calls in one: the server does nothing else meanwhile. A call takes it two to four microseconds; up to forty
 /// if it is refused by a log of a million permits.
-const MOST: usize = 64;
+const MOST: usize = 32;
+/// So many take the server longer than it takes its users to wake up and ask again.
+const LONG: usize = 16;
 
 /// Calls of one script that have not left yet.
 #[derive(Debug)]
@@ -80,6 +82,11 @@ impl Joined {
     /// Whether there is more than one.
     pub(super) fn is_shared(&self) -> bool {
         self.count > 1
+    }
+
+    /// Whether the server works on them so long that the requests after them should not wait for the answers to these.
+    pub(super) fn takes_long(&self) -> bool {
+        self.count >= LONG
     }
 
     /// Writes the calls as one request.

@@ -123,22 +123,32 @@ impl Queue {
         None
     }
 
-    /// Moves the requests that are ready into an empty buffer.
+    /// Moves the requests that are ready into an empty buffer: up to a joined call that takes the server long. It can
+    /// then begin while the rest is written, and answers the first before it reads the rest. With all in one, the
+    /// server waits while its users work, and they while it works.
     pub(super) fn write(&mut self, into: &mut Vec<u8>) {
         if self.joined.is_empty() {
             std::mem::swap(&mut self.outgoing, into);
             return;
         }
+        let last = self.joined.iter().position(Joined::takes_long);
+        let rest = self.joined.split_off(last.map_or(self.joined.len(), |last| last + 1));
         let mut written = 0;
-        for joined in self.joined.drain(..) {
+        for joined in std::mem::replace(&mut self.joined, rest) {
             into.extend_from_slice(self.outgoing.get(written..joined.at).unwrap_or_default());
             joined.write(into);
             written = joined.at;
         }
-        into.extend_from_slice(self.outgoing.get(written..).unwrap_or_default());
-        match self.outgoing.capacity() > KEEP {
+        if last.is_none() {
+            into.extend_from_slice(self.outgoing.get(written..).unwrap_or_default());
+            written = self.outgoing.len();
+        }
+        for joined in &mut self.joined {
+            joined.at -= written;
+        }
+        match written == self.outgoing.len() && self.outgoing.capacity() > KEEP {
             true => self.outgoing = Vec::new(),
-            false => self.outgoing.clear(),
+            false => drop(self.outgoing.drain(..written)),
         }
     }
 
@@ -183,5 +193,66 @@ impl Answer {
             }
             Self::Late(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(key: usize) -> redis::Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg("abc").arg(1).arg(key).arg("me");
+        command
+    }
+
+    fn join(queue: &mut Queue, keys: std::ops::Range<usize>) {
+        let commands: Vec<_> = keys.map(call).collect();
+        let mut calls = commands.iter().map(|command| Call::of(command).unwrap());
+        let mut joined = Joined::new(&calls.next().unwrap(), queue.outgoing.len(), 0);
+        calls.for_each(|call| joined.add(&call));
+        queue.joined.push(joined);
+    }
+
+    /// The keys of the scripts and the other requests, as they leave in turn.
+    fn leave(queue: &mut Queue) -> Vec<String> {
+        let mut left = Vec::new();
+        while !queue.outgoing.is_empty() || !queue.joined.is_empty() {
+            let mut written = Vec::new();
+            queue.write(&mut written);
+            left.push(String::from_utf8(written).unwrap());
+        }
+        left
+    }
+
+    #[test]
+    fn what_follows_a_long_call_leaves_after_it_in_order() {
+        let mut queue = Queue::default();
+        queue.outgoing.extend(b"first ");
+        join(&mut queue, 0..3);
+        queue.outgoing.extend(b"second ");
+        join(&mut queue, 3..33);
+        queue.outgoing.extend(b"third ");
+        join(&mut queue, 33..65);
+        join(&mut queue, 65..67);
+        queue.outgoing.extend(b"last");
+        let left = leave(&mut queue);
+        let of = |part: &str| (part.matches("EVALSHA").count(), part.matches("me\r\n").count());
+        assert_eq!(
+            left.iter().map(|part| of(part)).collect::<Vec<_>>(),
+            [(2, 33), (1, 32), (1, 2)]
+        );
+        assert!(left[0].starts_with("first *") && left[0].contains("\r\nsecond *"), "{left:?}");
+        assert!(left[1].starts_with("third *") && left[2].ends_with("\r\nlast"), "{left:?}");
+    }
+
+    #[test]
+    fn short_calls_leave_with_all_others() {
+        let mut queue = Queue::default();
+        join(&mut queue, 0..3);
+        queue.outgoing.extend(b"next ");
+        join(&mut queue, 3..6);
+        let left = leave(&mut queue);
+        assert!(left.len() == 1 && left[0].contains("\r\nnext *"), "{left:?}");
     }
 }
