@@ -113,13 +113,7 @@ impl Requests {
         command: &Cmd,
     ) -> Result<T> {
         check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
-        let mut attempt = 0;
-        loop {
-            match self.query_once(operation, command).await {
-                Ok(value) => return Ok(value),
-                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
-            }
-        }
+        self.repeated(repeat, key, || self.query_once(operation, command)).await
     }
 
     /// The error that the server returned, about `key` if it is not empty.
@@ -147,24 +141,7 @@ impl Requests {
         for command in commands {
             check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
         }
-        let mut attempt = 0;
-        loop {
-            let bytes = commands.iter().map(size).sum();
-            let line = self.line(bytes);
-            let sent = match line.wire().await {
-                Ok((wire, generation)) => self
-                    .counted(commands.len(), bytes, wire.send_many(commands), |answers| {
-                        answers.iter().map(answer_size).sum()
-                    })
-                    .await
-                    .map_err(|error| self.note_failure(line, generation, operation, &error)),
-                Err(error) => Err(error),
-            };
-            match sent {
-                Ok(answers) => return Ok(answers),
-                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
-            }
-        }
+        self.repeated(repeat, key, || self.query_many_once(operation, commands)).await
     }
 
     /// Converts the answers to commands about keys, one by one.
@@ -204,6 +181,20 @@ impl Requests {
         self.counted(1, bytes, wire.send(command), answer_size)
             .await
             .and_then(read)
+            .map_err(|error| self.note_failure(line, generation, operation, &error))
+    }
+
+    async fn query_many_once(
+        &self,
+        operation: &'static str,
+        commands: &[Cmd],
+    ) -> Result<Vec<Value>> {
+        let bytes = commands.iter().map(size).sum();
+        let line = self.line(bytes);
+        let (wire, generation) = line.wire().await?;
+        let all = |answers: &Vec<Value>| answers.iter().map(answer_size).sum();
+        self.counted(commands.len(), bytes, wire.send_many(commands), all)
+            .await
             .map_err(|error| self.note_failure(line, generation, operation, &error))
     }
 
@@ -273,6 +264,22 @@ impl Requests {
             line.forget(generation);
         }
         error
+    }
+
+    /// Does it until it succeeds, may not be repeated, or was repeated often enough.
+    async fn repeated<T, F: Future<Output = Result<T>>>(
+        &self,
+        repeat: Repeat,
+        key: &str,
+        once: impl Fn() -> F,
+    ) -> Result<T> {
+        let mut attempt = 0;
+        loop {
+            match once().await {
+                Ok(value) => return Ok(value),
+                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
+            }
+        }
     }
 
     async fn pause_or_give_up(
@@ -352,13 +359,7 @@ impl ScriptTarget for Requests {
         command: &Cmd,
     ) -> Result<JoinedCall<T>> {
         check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
-        let mut attempt = 0;
-        loop {
-            match self.query_joined(operation, command).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
-            }
-        }
+        self.repeated(repeat, key, || self.query_joined(operation, command)).await
     }
 
     async fn send_each<T: FromRedisValue + Send>(
