@@ -9,7 +9,7 @@ use compartment_core::backend::Backend;
 use compartment_core::{
     BatchPlan, ClaimOptions, ClaimRequest, Contract, Database, DatabaseKind, ErrorKind, NewTask,
 };
-use compartment_redis::RedisBackend;
+use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{Reply, TestRedis, run_test};
 
 use crate::harness::config;
@@ -17,13 +17,23 @@ use crate::harness::config;
 const LEASE: Duration = Duration::from_secs(300);
 const QUEUE: &str = "tasks";
 
+/// A database whose requests soon time out, with documents and tasks.
 async fn open(redis: &TestRedis) -> Database {
-    let mut config = config(&redis.url());
-    config.response_timeout = Duration::from_millis(200);
-    config.connect_timeout = Duration::from_millis(300);
-    config.retries = 1;
+    // The work is made with the time it takes on a busy machine.
+    make_work(&backend(config(&redis.url())).await).await;
+    let mut hasty = config(&redis.url());
+    hasty.response_timeout = Duration::from_millis(200);
+    hasty.connect_timeout = Duration::from_millis(300);
+    hasty.retries = 1;
+    backend(hasty).await
+}
+
+async fn backend(config: RedisConfig) -> Database {
     let backend = RedisBackend::connect(config, &[0]).await.unwrap();
-    let database = backend.open(Contract::new("batch", DatabaseKind::Durable)).await.unwrap();
+    backend.open(Contract::new("batch", DatabaseKind::Durable)).await.unwrap()
+}
+
+async fn make_work(database: &Database) {
     let store = database.batch();
     assert!(store.create("b", &BatchPlan::chain(&["extract"])).await.unwrap());
     store.submit("b", vec![Bytes::from_static(b"x"); 1_000]).await.unwrap();
@@ -36,7 +46,6 @@ async fn open(redis: &TestRedis) -> Database {
     assert!(store.release("b", first.token).await.unwrap());
     let first = database.queue().claim(QUEUE, ClaimOptions::new(1, LEASE)).await.unwrap();
     database.queue().release(QUEUE, &[first[0].claim]).await.unwrap();
-    database
 }
 
 /// Checks that nothing is claimed, and no attempt is counted that no worker made.
@@ -111,7 +120,8 @@ fn claims_that_end_with_a_time_out_hold_nothing() {
 fn what_a_claimant_asked_for_ends_by_itself() {
     run_test(async {
         let redis = TestRedis::start().await;
-        let database = open(&redis).await;
+        let database = backend(config(&redis.url())).await;
+        make_work(&database).await;
         for _ in 0..300 {
             let claimed = database.queue().claim(QUEUE, ClaimOptions::new(1, LEASE)).await;
             database.queue().release(QUEUE, &[claimed.unwrap()[0].claim]).await.unwrap();
