@@ -16,11 +16,23 @@ use crate::measure::table::side_by_side;
 /// Numbers of concurrent tasks.
 const TASKS: [usize; 3] = [1, 64, 1_024];
 
+/// What to compare.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) redis: bool,
+    pub(super) memory: bool,
+    /// A part of the names of the operations.
+    pub(super) operations: &'a str,
+    pub(super) quick: bool,
+}
+
 /// Both comparisons.
 #[derive(Debug, Serialize)]
 pub(super) struct Backends {
-    redis: Comparison,
-    memory: Comparison,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis: Option<Comparison>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Comparison>,
 }
 
 /// Contenders on one kind of store.
@@ -32,11 +44,16 @@ struct Comparison {
     rows: Vec<Row>,
 }
 
-pub(super) async fn measure(quick: bool, only: &str) -> Result<Backends, Failure> {
-    let data = Data::new()?;
-    let redis = on_redis(&data, quick, only).await?;
-    let memory = in_memory(&data, quick, only).await?;
-    Ok(Backends { redis, memory })
+pub(super) async fn measure(wanted: &Wanted<'_>) -> Result<Backends, Failure> {
+    let (data, quick, only) = (Data::new()?, wanted.quick, wanted.operations);
+    let mut measured = Backends { redis: None, memory: None };
+    if wanted.redis {
+        measured.redis = Some(on_redis(&data, quick, only).await?);
+    }
+    if wanted.memory {
+        measured.memory = Some(in_memory(&data, quick, only).await?);
+    }
+    Ok(measured)
 }
 
 async fn on_redis(data: &Arc<Data>, quick: bool, only: &str) -> Result<Comparison, Failure> {
@@ -104,6 +121,7 @@ impl Backends {
     pub(super) fn tables(&self) -> String {
         let mut text = String::new();
         for (title, comparison) in [("Redis", &self.redis), ("Memory", &self.memory)] {
+            let Some(comparison) = comparison else { continue };
             for tasks in TASKS {
                 text.push_str(&table_of(title, comparison, tasks));
                 text.push('\n');

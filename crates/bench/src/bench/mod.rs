@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use self::backends::Wanted;
 use crate::measure::{Failure, awake, host};
 
 /// Options of the benchmark.
@@ -36,6 +37,10 @@ pub(crate) struct BenchArgs {
 enum What {
     /// Our backends beside moka and four Redis clients.
     Backends,
+    /// The backend on Redis alone, beside four Redis clients.
+    Redis,
+    /// The backend in memory alone, beside moka.
+    Memory,
     /// A cache's latency while another purpose floods the server.
     Isolation,
     /// Rate limits, by permits and by the length of their log.
@@ -72,9 +77,15 @@ async fn measure(args: &BenchArgs) -> Result<(), Failure> {
     let mut report = Report { host, backends: None, isolation: None, limits: None, locks: None };
     println!("{}\n", report.host);
     let is_wanted = |what| args.what == what || args.what == What::All;
-    if is_wanted(What::Backends) {
-        let only = args.only.as_deref().unwrap_or_default();
-        let measured = backends::measure(args.quick, only).await?;
+    let either = is_wanted(What::Backends);
+    let wanted = Wanted {
+        redis: either || args.what == What::Redis,
+        memory: either || args.what == What::Memory,
+        operations: args.only.as_deref().unwrap_or_default(),
+        quick: args.quick,
+    };
+    if wanted.redis || wanted.memory {
+        let measured = backends::measure(&wanted).await?;
         println!("{}", measured.tables());
         report.backends = Some(measured);
     }
