@@ -134,10 +134,11 @@ local token = string.format('%016.0f', math.max(tonumber(state[2] or 0) + 1, tim
 redis.call('HSET', meta, 'last', token)
 local records = ask_many('HMGET', tasks, found)
 local claims, ends = {}, whole(now + lease)
-for i, id in ipairs(found) do
+-- The last one first: a small sorted set is a list that is read from its beginning, where each of them then belongs.
+for i = #found, 1, -1 do
   if records[i] then
     claims[#claims + 1] = ends
-    claims[#claims + 1] = id .. token
+    claims[#claims + 1] = found[i] .. token
   end
 end
 call_many('ZADD', leases, claims)
