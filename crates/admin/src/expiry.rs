@@ -1,7 +1,8 @@
 //! How a server tells at which instant a key expires.
 
-use compartment_redis::ServerInfo;
-use redis::Pipeline;
+use compartment_core::Result;
+use compartment_redis::{Connection, ServerInfo};
+use redis::{Pipeline, Value};
 
 use crate::question::about;
 
@@ -38,6 +39,28 @@ impl ExpiryBy {
                 pipeline.cmd("EVAL").arg(SCRIPT).arg(1).arg(name);
             }
         }
+    }
+
+    /// Asks for the instant of each key, and another question about it: see [`Connection::ask_about`].
+    ///
+    /// # Errors
+    /// The connection's.
+    pub(crate) async fn ask_with(
+        self,
+        connection: &mut Connection,
+        operation: &'static str,
+        question: &[&str],
+        names: &[Vec<u8>],
+    ) -> Result<Vec<Value>> {
+        if self == Self::Instant {
+            return connection.ask_about(operation, &[&["PEXPIRETIME"], question], names).await;
+        }
+        let mut pipeline = Pipeline::with_capacity(names.len() * 2);
+        for name in names {
+            self.ask(&mut pipeline, name);
+            about(&mut pipeline, question, name);
+        }
+        connection.ask_each(operation, &pipeline).await
     }
 
     /// Whether both are the same instant, within the accuracy of this way.

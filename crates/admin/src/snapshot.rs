@@ -2,10 +2,9 @@
 
 use compartment_core::{Error, ErrorKind};
 use compartment_redis::{Connection, answer_error};
-use redis::{Pipeline, Value};
+use redis::Value;
 
 use crate::expiry::ExpiryBy;
-use crate::question::about;
 use crate::rdb::Payload;
 use crate::{Result, escape};
 
@@ -106,12 +105,7 @@ pub(crate) async fn take(
     by: ExpiryBy,
     names: &[Vec<u8>],
 ) -> Result<Vec<Option<Snapshot>>> {
-    let mut pipeline = Pipeline::with_capacity(names.len() * 2);
-    for name in names {
-        by.ask(&mut pipeline, name);
-        about(&mut pipeline, &["DUMP"], name);
-    }
-    let mut answers = connection.ask_each("dump", &pipeline).await?.into_iter();
+    let mut answers = by.ask_with(connection, "dump", &["DUMP"], names).await?.into_iter();
     let mut snapshots = Vec::with_capacity(names.len());
     for name in names {
         let (expiry, payload) = (answers.next(), answers.next());

@@ -26,6 +26,23 @@ pub(crate) struct Questions {
 }
 
 impl Questions {
+    /// What is asked about each key in the first round trip.
+    fn first(self) -> &'static [&'static [&'static str]] {
+        const ENCODING: &[&str] = &["OBJECT", "ENCODING"];
+        const TYPE: &[&str] = &["TYPE"];
+        const PTTL: &[&str] = &["PTTL"];
+        const IDLE: &[&str] = &["OBJECT", "IDLETIME"];
+        const USES: &[&str] = &["OBJECT", "FREQ"];
+        match (self.encoding, self.idle, self.uses) {
+            (true, true, _) => &[ENCODING, PTTL, IDLE],
+            (true, false, true) => &[ENCODING, PTTL, USES],
+            (true, false, false) => &[ENCODING, PTTL],
+            (false, true, _) => &[TYPE, PTTL, IDLE],
+            (false, false, true) => &[TYPE, PTTL, USES],
+            (false, false, false) => &[TYPE, PTTL],
+        }
+    }
+
     /// Commands per key in the first round trip; the second has at most two.
     pub(crate) fn commands_per_key(self) -> usize {
         2 + usize::from(self.idle || self.uses) + usize::from(self.exact)
@@ -44,22 +61,9 @@ pub(crate) async fn look_at(
     names: Vec<Vec<u8>>,
     questions: Questions,
 ) -> Result<Page> {
-    let mut pipeline = Pipeline::with_capacity(names.len() * 3);
-    for name in &names {
-        let key = place.on_server(name);
-        let key = key.as_ref();
-        match questions.encoding {
-            true => about(&mut pipeline, &["OBJECT", "ENCODING"], key),
-            false => about(&mut pipeline, &["TYPE"], key),
-        }
-        about(&mut pipeline, &["PTTL"], key);
-        if questions.idle {
-            about(&mut pipeline, &["OBJECT", "IDLETIME"], key);
-        } else if questions.uses {
-            about(&mut pipeline, &["OBJECT", "FREQ"], key);
-        }
-    }
-    let answers = connection.ask_each(OPERATION, &pipeline).await?;
+    let keys: Vec<_> = names.iter().map(|name| place.on_server(name)).collect();
+    let answers = connection.ask_about(OPERATION, questions.first(), &keys).await?;
+    drop(keys);
     let mut answers = answers.into_iter();
     let mut page: Page = Vec::with_capacity(names.len());
     // Keys that the second round trip asks about, and the question.

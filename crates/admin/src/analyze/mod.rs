@@ -1,8 +1,9 @@
 //! Analyses a database: keys by pattern and producer, memory, TTLs, idle times, clients.
 //!
-//! Two walks: the first learns patterns and programs from the names alone, the second counts each
+//! Two passes: the first learns patterns and programs from the names alone, the second counts each
 //! key in the first group whose globs it matches. A plan's globs therefore select exactly the keys
-//! that were counted. Only commands that do not reset idle times are used: `SCAN`, `OBJECT`,
+//! that were counted. The second goes over the names that the first has kept, and walks over the
+//! others again. Only commands that do not reset idle times are used: `SCAN`, `OBJECT`,
 //! `PTTL`, `TYPE`, `MEMORY USAGE`, `CLIENT LIST`, `INFO`. The only exception is Celery's binding
 //! tables, which Celery itself reads for each message it sends.
 
@@ -12,6 +13,7 @@ mod definitions;
 mod dump;
 mod estimate;
 mod fetch;
+mod kept;
 mod report;
 mod server;
 mod signs;
@@ -40,6 +42,7 @@ use crate::frameworks::Signature;
 use crate::{KeyType, Limits, Pace, Place, Progress, Result, Walk};
 use collect::Collector;
 use fetch::Page;
+use kept::Kept;
 
 /// Options of an analysis.
 #[derive(Clone, Debug)]
@@ -98,7 +101,7 @@ pub async fn analyze(
     let expected = expected_keys(place, &state);
 
     progress.begin("read the names", expected);
-    let (mut names, mut pace) = read_names(place, pace, progress).await?;
+    let (mut names, mut again, mut pace) = read_names(place, pace, progress).await?;
     signs::read_bindings(&mut connection, place, &mut names).await?;
     let known = signatures(&mut connection, place, &names.questions(), &mut pace).await?;
     let mut definitions = names.define(&options.rules, &known);
@@ -106,7 +109,7 @@ pub async fn analyze(
     progress.begin("look at the keys", expected);
     let mut collector = Collector::new(&definitions, options.top);
     let mut work = Work { place, connection: &connection, questions, progress };
-    let vanished = work.look_at_keys(&mut collector, &mut pace).await?;
+    let vanished = work.look_at_keys(&mut again, &mut collector, &mut pace).await?;
 
     if questions.memory {
         measure_samples(&mut connection, place, &mut collector, &mut pace, progress).await?;
@@ -163,30 +166,48 @@ fn expected_keys(place: &Place, state: &ServerState) -> Option<u64> {
     whole.then(|| state.keyspace.get(&place.index()).copied().unwrap_or(0))
 }
 
-/// The first walk. The server scans the next names while the previous ones are processed.
+/// The names once more: those that were kept, then the rest of the walk.
+struct Again {
+    kept: Kept,
+    rest: Walk,
+}
+
+impl Again {
+    async fn next_page(&mut self, pace: &mut Pace) -> Result<Option<Vec<Vec<u8>>>> {
+        match self.kept.next_page() {
+            Some(page) => Ok(Some(page)),
+            None => Ok(pace.next_page(&mut self.rest).await?),
+        }
+    }
+}
+
+/// The first pass. The server scans the next names while the previous ones are processed.
 async fn read_names(
     place: &Place,
     mut pace: Pace,
     progress: &dyn Progress,
-) -> Result<(Names, Pace)> {
+) -> Result<(Names, Again, Pace)> {
     let mut walk = Walk::start(place, None).await?;
+    let mut kept = Kept::new(walk.position());
     let (send, mut pages) = tokio::sync::mpsc::channel(IN_FLIGHT);
     let reader = tokio::spawn(async move {
         loop {
             let Some(page) = pace.next_page(&mut walk).await? else { break };
-            if send.send(page).await.is_err() {
+            if send.send((page, walk.position())).await.is_err() {
                 break;
             }
         }
-        Ok::<_, compartment_core::Error>(pace)
+        Ok::<_, compartment_core::Error>((walk, pace))
     });
     let mut names = Names::default();
-    while let Some(page) = pages.recv().await {
+    while let Some((page, position)) = pages.recv().await {
         page.iter().for_each(|name| names.add(name));
         progress.advance(page.len() as u64);
+        kept.offer(&page, position);
     }
-    let pace = reader.await.map_err(ended_early)??;
-    Ok((names, pace))
+    let (walk, pace) = reader.await.map_err(ended_early)??;
+    let rest = walk.resume_at(kept.position());
+    Ok((names, Again { kept, rest }, pace))
 }
 
 fn ended_early(error: tokio::task::JoinError) -> crate::AdminError {
@@ -235,21 +256,25 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// The second walk; returns the number of vanished keys. The next names are read while the last ones are asked about.
-    async fn look_at_keys(&mut self, collector: &mut Collector, pace: &mut Pace) -> Result<u64> {
-        let mut walk = Walk::start(self.place, None).await?;
+    /// The second pass; returns the number of vanished keys. The next names are read while the last ones are asked about.
+    async fn look_at_keys(
+        &mut self,
+        again: &mut Again,
+        collector: &mut Collector,
+        pace: &mut Pace,
+    ) -> Result<u64> {
         let mut under_way = VecDeque::new();
         let mut vanished = 0;
-        let mut next = pace.next_page(&mut walk).await?;
+        let mut next = again.next_page(pace).await?;
         while let Some(page) = next {
-            if pace.in_flight() == 1 {
+            if pace.in_flight() == 1 || !again.kept.is_empty() {
                 vanished += self.ask_about(page, &mut under_way, collector, pace).await?;
-                next = pace.next_page(&mut walk).await?;
+                next = again.next_page(pace).await?;
                 continue;
             }
             pace.admit(1).await?;
             let asked = self.ask_about(page, &mut under_way, collector, pace);
-            let (following, gone) = tokio::join!(walk.next_page(), asked);
+            let (following, gone) = tokio::join!(again.rest.next_page(), asked);
             vanished += gone?;
             next = following?;
         }

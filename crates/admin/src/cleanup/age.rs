@@ -101,15 +101,21 @@ impl Ages {
         };
         // The TTL matters only where a template gave it.
         let by_ttl: Vec<bool> = names.iter().map(|name| self.ttl_of(name).is_some()).collect();
-        let mut pipeline = Pipeline::with_capacity(2 * names.len());
-        for (name, by_ttl) in names.iter().zip(&by_ttl) {
-            let on_server = place.on_server(name);
-            if *by_ttl {
-                about(&mut pipeline, &["PTTL"], on_server.as_ref());
+        let answers = if by_ttl.contains(&true) {
+            let mut pipeline = Pipeline::with_capacity(2 * names.len());
+            for (name, by_ttl) in names.iter().zip(&by_ttl) {
+                let on_server = place.on_server(name);
+                if *by_ttl {
+                    about(&mut pipeline, &["PTTL"], on_server.as_ref());
+                }
+                about(&mut pipeline, &["OBJECT", "IDLETIME"], on_server.as_ref());
             }
-            about(&mut pipeline, &["OBJECT", "IDLETIME"], on_server.as_ref());
-        }
-        let mut answers = connection.ask_each(ASK, &pipeline).await?.into_iter();
+            connection.ask_each(ASK, &pipeline).await?
+        } else {
+            let keys: Vec<_> = names.iter().map(|name| place.on_server(name)).collect();
+            connection.ask_about(ASK, &[&["OBJECT", "IDLETIME"]], &keys).await?
+        };
+        let mut answers = answers.into_iter();
         let mut told = Vec::with_capacity(names.len());
         for by_ttl in by_ttl {
             let left = if by_ttl { Some(left(answers.next(), place)?) } else { None };

@@ -373,3 +373,21 @@ fn a_dump_says_the_same_and_its_memory_is_near() {
         assert!(analyze_dump(&wrong, None, &options, &Silent).is_err());
     });
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn names_that_are_not_kept_are_walked_over_again() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        // 40 MiB of names, more than an analysis keeps of them.
+        let script = "local long = string.rep('x', 680) \
+                      for i = 1, 60000 do redis.call('SET', 'long:' .. i .. ':' .. long, 'v') end \
+                      for i = 1, 500 do redis.call('RPUSH', 'list:' .. i, 'v') end";
+        server.command(&["EVAL", script, "0"]).await;
+        let analysis = analysis_of(&server).await;
+        assert_eq!((analysis.keys, analysis.vanished), (60_500, 0));
+        assert_eq!(analysis.types[&KeyType::String], 60_000);
+        assert_eq!(analysis.types[&KeyType::List], 500);
+        assert_eq!(analysis.ttl.without, 60_500);
+    });
+}

@@ -15,6 +15,7 @@ use crate::server::probe::{ServerInfo, Topology, probe};
 use crate::server::served_time::ServedTime;
 use crate::wire::bounded::BoundedConnection;
 use crate::wire::connector::{Connector, NodeConnector, Wire};
+use crate::wire::packed::Packed;
 use crate::wire::slots::Slots;
 
 /// A probed server or cluster, for commands that no store has.
@@ -198,6 +199,45 @@ impl Connection {
                 connection.send_each(&commands.cmd_iter().collect::<Vec<_>>()).await
             }
             (Way::Slots(slots), _) => slots.send(&commands.cmd_iter().collect::<Vec<_>>()).await,
+        };
+        answers.map_err(|error| convert(operation, Phase::Request, &error))
+    }
+}
+
+impl Connection {
+    /// Asks questions about many keys in one round trip. A question is a command in capital letters without its last
+    /// argument, which is the key. Returns the answers to all questions about the first key, then about the next, as
+    /// [`Connection::ask_each`] does.
+    ///
+    /// # Errors
+    /// As [`Connection::ask_each`].
+    pub async fn ask_about<K: AsRef<[u8]>>(
+        &mut self,
+        operation: &'static str,
+        questions: &[&[&str]],
+        keys: &[K],
+    ) -> Result<Vec<Value>> {
+        if keys.is_empty() || questions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = match (&mut self.way, &self.served) {
+            (Way::One(connection), Some(served)) => {
+                served.during_packed(connection, Packed::about(questions, keys)).await
+            }
+            (Way::One(connection), None) => {
+                connection.send_packed(Packed::about(questions, keys)).await
+            }
+            (Way::Slots(slots), _) => {
+                let mut commands = Vec::with_capacity(keys.len() * questions.len());
+                for key in keys {
+                    for words in questions {
+                        let mut command = Cmd::new();
+                        command.arg(*words).arg(key.as_ref());
+                        commands.push(command);
+                    }
+                }
+                slots.send(&commands.iter().collect::<Vec<_>>()).await
+            }
         };
         answers.map_err(|error| convert(operation, Phase::Request, &error))
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis::{Cmd, RedisResult, Value};
 
 use crate::wire::bounded::BoundedConnection;
+use crate::wire::packed::Packed;
 
 /// The time that servers worked on the requests of some connections, by their own clocks. The time of an answer would
 /// contain the way, and the wait for a processor on either side. Clones share the sum.
@@ -32,7 +33,24 @@ impl ServedTime {
             timed.push(command);
         }
         timed.push(&time);
-        let mut answers = connection.send_each(&timed).await?;
+        self.note(connection.send_each(&timed).await?)
+    }
+
+    /// As [`ServedTime::during`], for commands that are written as they are sent.
+    pub(crate) async fn during_packed(
+        &self,
+        connection: &BoundedConnection,
+        commands: Packed,
+    ) -> RedisResult<Vec<Value>> {
+        let mut timed = Packed::default();
+        timed.push(&["TIME"], None);
+        timed.append(&commands);
+        timed.push(&["TIME"], None);
+        self.note(connection.send_packed(timed).await?)
+    }
+
+    /// Adds the time between the first and the last answer, and returns the others.
+    fn note(&self, mut answers: Vec<Value>) -> RedisResult<Vec<Value>> {
         let (ended, began) = (answers.pop(), answers.drain(..1).next());
         if let Some((began, ended)) = micros(began).zip(micros(ended)) {
             self.0.fetch_add(ended.saturating_sub(began), Ordering::Relaxed);

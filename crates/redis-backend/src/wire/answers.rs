@@ -63,7 +63,7 @@ pub(super) fn carries_values(command: &Cmd) -> bool {
 
 /// Whether the answers to a command carry no values. Compared byte by byte, since each request is looked at.
 #[rustfmt::skip]
-fn is_without_values(verb: &[u8]) -> bool {
+pub(super) fn is_without_values(verb: &[u8]) -> bool {
     matches!(
         verb,
         b"ACL" | b"ASKING" | b"AUTH" | b"CLIENT" | b"CLUSTER" | b"COMMAND" | b"CONFIG" | b"COPY" | b"DBSIZE"

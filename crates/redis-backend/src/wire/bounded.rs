@@ -16,6 +16,7 @@ use crate::wire::dial::Socket;
 use crate::wire::drive::{Driver, Pushed};
 use crate::wire::exchange::Exchange;
 use crate::wire::greeting::greet;
+use crate::wire::packed::Packed;
 use crate::wire::replies::Replies;
 
 /// A connection that many tasks share. It is closed when its last clone is dropped.
@@ -67,6 +68,11 @@ impl BoundedConnection {
     /// Sends many commands in one round trip; returns an answer for each, which may be an error.
     pub(crate) async fn send_each(&self, commands: &[&Cmd]) -> RedisResult<Vec<Value>> {
         self.0.exchange.many(commands).await
+    }
+
+    /// Sends commands in one round trip, in order; returns the reply to each, which may be an error.
+    pub(crate) async fn send_packed(&self, commands: Packed) -> RedisResult<Vec<Value>> {
+        self.0.exchange.packed(commands).await
     }
 
     /// Calls a script with one key, together with other calls: see [`Exchange::joined`].

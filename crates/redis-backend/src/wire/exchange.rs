@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::answers::{BEFORE_LOGIN, Bounds, WITH_VALUES, WITHOUT_VALUES, carries_values};
 use super::joined::{Call, Joined};
+use super::packed::Packed;
 use super::queue::{Answer, Answered, Queue, Waiting, ended};
 
 /// The requests of a connection, shared by its users and its driver.
@@ -72,6 +73,25 @@ impl Exchange {
         let (sender, receiver) = oneshot::channel();
         let values = Vec::with_capacity(left);
         self.submit(Answer::Many { left, values, sender }, commands)?;
+        receiver.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// As [`Exchange::many`], for commands that are written already.
+    pub(super) async fn packed(&self, commands: Packed) -> RedisResult<Vec<Value>> {
+        let left = commands.count;
+        if left == 0 {
+            return Ok(Vec::new());
+        }
+        let (sender, receiver) = oneshot::channel();
+        let answer = Answer::Many { left, values: Vec::with_capacity(left), sender };
+        let now = Instant::now();
+        {
+            let mut queue = self.lock();
+            queue.fail_if_closed()?;
+            queue.outgoing.extend_from_slice(&commands.bytes);
+            self.wait(&mut queue, now, answer, commands.carries_values);
+            self.call_driver(queue);
+        }
         receiver.await.unwrap_or_else(|_| Err(ended()))
     }
 
