@@ -12,7 +12,7 @@ use super::drift::{AuditReport, Bits, DriftKind, LedgerDrift};
 use super::mirror::Own;
 use super::outbox::millis;
 use super::session::Parameters;
-use super::write::{NO_TOKEN, TaskWrite, Writer};
+use super::write::{NO_TOKEN, TaskWrite};
 use super::{Ledger, LedgerMirror, LedgerStatus};
 
 /// The worker's name in rows that were written from bits.
@@ -174,23 +174,19 @@ impl LedgerMirror {
         let now = Some(millis(self.clock.now()));
         let mut session = self.ledger.session("repair ledger").await?;
         session.begin().await?;
-        let mut writer = Writer::new(&mut session, row);
-        for ordinal in &drift.ordinals {
-            let row = TaskWrite {
-                task_type: Arc::clone(&task_type),
-                ordinal: i64::from(*ordinal),
-                document: None,
-                status,
-                worker: Arc::clone(&worker),
-                token: NO_TOKEN,
-                retry_count: 0,
-                error: error.clone(),
-                started: None,
-                completed: now,
-            };
-            writer.task(row).await?;
-        }
-        let rows = writer.finish().await?;
+        let of_ordinal = |ordinal: &u32| TaskWrite {
+            task_type: Arc::clone(&task_type),
+            ordinal: i64::from(*ordinal),
+            document: None,
+            status,
+            worker: Arc::clone(&worker),
+            token: NO_TOKEN,
+            retry_count: 0,
+            error: error.clone(),
+            started: None,
+            completed: now,
+        };
+        let rows = session.write(row, drift.ordinals.iter().map(of_ordinal)).await?;
         session.commit().await?;
         Ok(rows)
     }

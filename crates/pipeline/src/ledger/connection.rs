@@ -12,6 +12,7 @@ use sqlx::any::AnyPoolOptions;
 use tokio::sync::OnceCell;
 
 use super::error::{ledger_error, too_slow};
+use super::many::Dialect;
 use super::postgres::{Reached, reach};
 use super::schema::migrator;
 use super::session::{Session, within};
@@ -98,6 +99,10 @@ impl Ledger {
 
     pub(super) fn is_sqlite(&self) -> bool {
         self.inner.terms.is_sqlite()
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.inner.terms.dialect()
     }
 
     pub(super) fn timeout(&self) -> Duration {

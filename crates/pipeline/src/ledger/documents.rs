@@ -4,42 +4,27 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, Result};
-use sqlx::AssertSqlSafe;
 
 use super::batch_row::LedgerBatch;
 use super::many::Dialect;
-use super::session::Parameters;
+use super::session::{Parameters, Statement};
 use super::{Ledger, many};
 
 /// Rows that are read together.
 const PAGE: u64 = 2_000;
 
 impl Ledger {
-    /// Copies the entries of the documents from the ordinal `from` on.
+    /// Copies documents in one transaction.
     pub(super) async fn copy_documents(
         &self,
         batch: &LedgerBatch,
-        from: u64,
-        entries: &[Bytes],
+        copy: DocumentCopy,
     ) -> Result<()> {
         let mut session = self.session("copy documents to ledger").await?;
         session.begin().await?;
-        let mut ordinal = i64::try_from(from).unwrap_or(i64::MAX);
-        for some in entries.chunks(many::MOST) {
-            let size = many::size_for(some.len());
-            let mut parameters = Parameters::none().with(batch.id);
-            for at in 0..size {
-                let entry = some.get(at);
-                let (text, bytes) = entry.map_or((None, None), parts);
-                parameters.push(if entry.is_some() { ordinal } else { many::FILLING });
-                parameters.push(text);
-                parameters.push(bytes);
-                ordinal += i64::from(entry.is_some());
-            }
-            session.execute(AssertSqlSafe(insert_of(session.dialect(), size)), parameters).await?;
-        }
+        session.run(copy.statements).await?;
         let sql = "UPDATE batches SET documents = $2 WHERE id = $1 AND documents < $2";
-        session.execute(sql, Parameters::none().with(batch.id).with(ordinal)).await?;
+        session.execute(sql, Parameters::none().with(batch.id).number(copy.next)).await?;
         session.commit().await
     }
 
@@ -119,6 +104,35 @@ impl Ledger {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Documents to copy together.
+pub(super) struct DocumentCopy {
+    statements: Vec<Statement>,
+    /// The ordinal after the last one of them.
+    pub(super) next: u64,
+}
+
+impl DocumentCopy {
+    /// The documents with these entries, from the ordinal `from` on.
+    pub(super) fn new(dialect: Dialect, batch: i64, from: u64, entries: &[Bytes]) -> Self {
+        let mut ordinal = i64::try_from(from).unwrap_or(i64::MAX);
+        let statement = |some: &[Bytes]| {
+            let size = many::size_for(some.len());
+            let mut parameters = Parameters::none().with(batch);
+            for at in 0..size {
+                let entry = some.get(at);
+                let (text, bytes) = entry.map_or((None, None), parts);
+                parameters.push(if entry.is_some() { ordinal } else { many::FILLING });
+                parameters.push(text);
+                parameters.push(bytes);
+                ordinal += i64::from(entry.is_some());
+            }
+            Statement { sql: insert_of(dialect, size), parameters }
+        };
+        let statements = entries.chunks(many::MOST).map(statement).collect();
+        Self { statements, next: from + entries.len() as u64 }
     }
 }
 

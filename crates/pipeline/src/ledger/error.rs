@@ -63,6 +63,13 @@ pub(super) fn too_slow(
     Error::new(ErrorKind::Timeout, operation, what)
 }
 
+/// The error for work on another thread that panicked, or that the runtime did not begin any more.
+pub(super) fn ended_early(operation: &'static str, error: &tokio::task::JoinError) -> Error {
+    let what =
+        format!("the rows were not made to their end: {error}; they wait and are tried again");
+    Error::new(ErrorKind::NotReady, operation, what)
+}
+
 fn kind_of(error: &sqlx::Error) -> ErrorKind {
     match error {
         sqlx::Error::Io(_)

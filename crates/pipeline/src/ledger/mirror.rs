@@ -9,6 +9,8 @@ use compartment_core::{
 };
 
 use super::batch_row::LedgerBatch;
+use super::documents::DocumentCopy;
+use super::error::ended_early;
 use super::figures::MirrorFigures;
 use super::mirrored::Mirrored;
 use super::{BatchState, Ledger};
@@ -120,8 +122,9 @@ impl LedgerMirror {
             let Some(progress) = progress else { return Err(missing(batch)) };
             self.ledger.note_state(&mut row, &progress, self.clock.now()).await?;
             mirrored.documents += self.copy(own, &mut row, progress.total).await?;
+            let is_last = entries.len() < self.page;
             if !entries.is_empty() {
-                match self.bring(own, &mut row, &entries).await? {
+                match self.bring(own, &mut row, entries).await? {
                     Some(brought) => mirrored.add(brought),
                     None if overtaken < attempts => {
                         overtaken += 1;
@@ -131,7 +134,7 @@ impl LedgerMirror {
                     None => return Ok((mirrored, false)),
                 }
             }
-            if entries.len() < self.page {
+            if is_last {
                 return Ok((mirrored, true));
             }
         }
@@ -142,13 +145,13 @@ impl LedgerMirror {
         &self,
         own: &Own,
         row: &mut LedgerBatch,
-        entries: &[OutboxEntry],
+        entries: Vec<OutboxEntry>,
     ) -> Result<Option<Mirrored>> {
+        let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
         let Some(applied) = self.ledger.apply(row, entries, self.clock.now()).await? else {
             return Ok(None);
         };
         row.step += 1;
-        let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
         let cleared = own.upkeep.clear_outbox(&own.name, &ids).await?;
         Ok(Some(Mirrored {
             documents: 0,
@@ -162,33 +165,46 @@ impl LedgerMirror {
     /// read.
     async fn copy(&self, own: &Own, row: &mut LedgerBatch, total: u64) -> Result<u64> {
         let before = row.documents;
-        let mut entries = self.entries(own, row.documents, total).await?;
-        while !entries.is_empty() {
-            let (from, next) = (row.documents, row.documents + entries.len() as u64);
-            let written = self.ledger.copy_documents(row, from, &entries);
-            let (written, read) = tokio::join!(written, self.entries(own, next, total));
+        let mut copy = self.next_copy(own, row.id, before, total).await?;
+        while let Some(some) = copy {
+            let next = some.next;
+            let written = self.ledger.copy_documents(row, some);
+            let (written, read) = tokio::join!(written, self.next_copy(own, row.id, next, total));
             written?;
-            (row.documents, entries) = (next, read?);
+            (row.documents, copy) = (next, read?);
         }
         Ok(row.documents - before)
     }
 
     /// The next documents to copy, as many as are written in one transaction: each waits for the disk.
-    async fn entries(&self, own: &Own, from: u64, total: u64) -> Result<Vec<Bytes>> {
+    async fn next_copy(
+        &self,
+        own: &Own,
+        id: i64,
+        from: u64,
+        total: u64,
+    ) -> Result<Option<DocumentCopy>> {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         loop {
             let next = from + entries.len() as u64;
             if next >= total || entries.len() >= COPIED || bytes >= COPIED_BYTES {
-                return Ok(entries);
+                break;
             }
             let next = u32::try_from(next).unwrap_or(u32::MAX);
             let some = own.upkeep.entries(&own.name, next, MAX_AT_ONCE).await?;
             if some.is_empty() {
-                return Ok(entries);
+                break;
             }
             bytes += some.iter().map(Bytes::len).sum::<usize>();
             entries.extend(some);
         }
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let dialect = self.ledger.dialect();
+        let made =
+            tokio::task::spawn_blocking(move || DocumentCopy::new(dialect, id, from, &entries));
+        made.await.map(Some).map_err(|error| ended_early("copy documents to ledger", &error))
     }
 
     /// The ledger's row of a batch, created if it is missing.

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use compartment_core::{
-    Backoff, Database, LockGuard, LockOptions, LockStoreExt, MonotonicInstant, Result,
+    Backoff, Database, LockGuard, LockOptions, LockStoreExt, MAX_AT_ONCE, MonotonicInstant, Result,
 };
 
 use super::mirror::PAGE;
@@ -17,8 +17,11 @@ const LOCK: &str = "compartment:ledger:mirror";
 const LEASE: Duration = Duration::from_secs(15);
 /// The pause after a pass that found nothing.
 const REST: Duration = Duration::from_millis(500);
-/// The pause after a pass with few entries, so that the next pass writes more of them together.
+/// The pause after a pass with few rows, so that the next pass writes more of them together.
 const SHORT_REST: Duration = Duration::from_millis(100);
+/// Documents and rows of a pass that keep the mirror going without a pause: more of them come soon, and a transaction of
+/// so many waits for the disk for a small part of its time.
+const MANY: u64 = 8 * MAX_AT_ONCE as u64;
 /// How often the counters are published.
 const PUBLISH_EVERY: Duration = Duration::from_secs(5);
 /// The pause after the first failure, and the longest pause.
@@ -64,8 +67,9 @@ impl LedgerMirror {
                     pauses.reset();
                     match mirrored.entries {
                         _ if mirrored.is_nothing() => REST,
-                        entries if entries < PAGE as u64 => SHORT_REST,
-                        _ => Duration::ZERO,
+                        entries if entries >= PAGE as u64 => Duration::ZERO,
+                        _ if mirrored.documents + mirrored.rows >= MANY => Duration::ZERO,
+                        _ => SHORT_REST,
                     }
                 }
                 Err(error) => {

@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use compartment_core::{BatchPlan, OutboxEntry, OutboxFact, Result, Timestamp};
+use tokio::sync::mpsc;
 
 use super::batch_row::LedgerBatch;
-use super::session::Parameters;
+use super::error::ended_early;
+use super::many::Dialect;
+use super::session::{Parameters, Statement};
 use super::write::{NO_TOKEN, TaskWrite, Writer, clean};
 use super::{Ledger, LedgerStatus};
 use crate::{TaskNote, TaskRow, TaskStatus};
 
 /// How many bytes of an unreadable note are kept.
 const MAX_OF_A_NOTE: usize = 4_096;
+
+/// Entries whose statements wait for those before them.
+const AHEAD: usize = 4;
 
 /// The result of writing a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,10 +37,15 @@ impl Ledger {
     pub(super) async fn apply(
         &self,
         batch: &LedgerBatch,
-        entries: &[OutboxEntry],
+        entries: Vec<OutboxEntry>,
         now: Timestamp,
     ) -> Result<Option<Applied>> {
+        let entries: Arc<[OutboxEntry]> = entries.into();
+        let (send, mut made) = mpsc::channel(AHEAD);
         let mut session = self.session("write ledger").await?;
+        let reader = Reader::new(session.dialect(), batch, now);
+        let read = Arc::clone(&entries);
+        let reading = tokio::task::spawn_blocking(move || reader.read(&read, &send));
         session.begin().await?;
         let sql = "UPDATE batches SET step = step + 1 WHERE id = $1 AND step = $2";
         let parameters = Parameters::none().with(batch.id).with(batch.step);
@@ -42,17 +53,14 @@ impl Ledger {
             session.roll_back().await?;
             return Ok(None);
         }
-        let stages: Vec<Arc<String>> =
-            batch.plan.stages.iter().map(|stage| Arc::new(stage.name.clone())).collect();
-        let mut unreadable = Vec::new();
-        let mut writer = Writer::new(&mut session, batch.id);
-        for entry in entries {
-            if let Err(reason) = write(&mut writer, &batch.plan, &stages, &entry.fact, now).await? {
-                unreadable.push((entry, reason));
-            }
+        let mut applied = Applied::default();
+        while let Some(statements) = made.recv().await {
+            applied.rows += session.run(statements).await?;
         }
-        let mut applied = Applied { rows: writer.finish().await?, unreadable: 0 };
-        for (entry, reason) in unreadable {
+        // A page that was not read to its end must not be committed.
+        let unreadable = reading.await.map_err(|error| ended_early("write ledger", &error))?;
+        for (at, reason) in unreadable {
+            let Some(entry) = entries.get(at) else { continue };
             applied.unreadable += keep_unreadable(&mut session, batch, entry, reason).await?;
         }
         if applied.unreadable > 0 {
@@ -65,65 +73,94 @@ impl Ledger {
     }
 }
 
-/// Writes one fact; the inner error says why it is unreadable.
-async fn write(
-    writer: &mut Writer<'_, '_>,
-    plan: &BatchPlan,
-    stages: &[Arc<String>],
-    fact: &OutboxFact,
+/// Reads the entries of a page on a thread of its own, while statements of earlier ones are executed.
+struct Reader {
+    plan: BatchPlan,
+    stages: Vec<Arc<String>>,
+    writer: Writer,
     now: Timestamp,
-) -> Result<Result<(), String>> {
-    let (OutboxFact::Settled { stage, .. }
-    | OutboxFact::Lost { stage, .. }
-    | OutboxFact::Retried { stage, .. }) = fact
-    else {
-        return Ok(Err("a newer version wrote it in an unknown form".to_owned()));
-    };
-    let Some(task_type) = stages.get(*stage) else {
-        return Ok(Err(format!("the batch's plan has no stage {stage}")));
-    };
-    match fact {
-        OutboxFact::Settled { token, refused, note, .. } => {
-            if note.is_empty() {
-                return Ok(Err("it was settled without a note".to_owned()));
-            }
-            let note = match TaskNote::from_bytes(note) {
-                Ok(note) => note,
-                Err(error) => return Ok(Err(error.message().to_owned())),
-            };
-            let worker = Arc::new(clean(&note.worker));
-            let token = i64::try_from(token.number()).unwrap_or(i64::MAX);
-            for row in &note.rows {
-                // `refused` is sorted, as backends keep it.
-                if refused.binary_search(&row.ordinal).is_ok() {
-                    continue;
-                }
-                let status = status_of(row, plan);
-                writer.task(of_row(row, &note, task_type, &worker, status, token)).await?;
-            }
-        }
-        OutboxFact::Lost { ordinals, error, .. } => {
-            let nobody = Arc::new(String::new());
-            for ordinal in ordinals {
-                let row = TaskWrite {
-                    task_type: Arc::clone(task_type),
-                    ordinal: i64::from(*ordinal),
-                    document: None,
-                    status: LedgerStatus::Dead,
-                    worker: Arc::clone(&nobody),
-                    token: NO_TOKEN,
-                    retry_count: i64::from(plan.max_attempts.saturating_sub(1)),
-                    error: Some(clean(error)),
-                    started: None,
-                    completed: Some(millis(now)),
-                };
-                writer.task(row).await?;
-            }
-        }
-        OutboxFact::Retried { ordinals, .. } => writer.retried(task_type, ordinals).await?,
-        _ => {}
+}
+
+impl Reader {
+    fn new(dialect: Dialect, batch: &LedgerBatch, now: Timestamp) -> Self {
+        let plan = batch.plan.clone();
+        let stages = plan.stages.iter().map(|stage| Arc::new(stage.name.clone())).collect();
+        Self { plan, stages, writer: Writer::new(dialect, batch.id), now }
     }
-    Ok(Ok(()))
+
+    /// Sends the statements that write `entries`, until nobody wants them any more. Returns the places of unreadable
+    /// entries, and why they are.
+    fn read(
+        mut self,
+        entries: &[OutboxEntry],
+        send: &mpsc::Sender<Vec<Statement>>,
+    ) -> Vec<(usize, String)> {
+        let mut unreadable = Vec::new();
+        for (at, entry) in entries.iter().enumerate() {
+            if let Err(reason) = self.fact(&entry.fact) {
+                unreadable.push((at, reason));
+            }
+            let made = self.writer.take();
+            if !made.is_empty() && send.blocking_send(made).is_err() {
+                return unreadable;
+            }
+        }
+        // Whoever does not receive them has given up.
+        let _ = send.blocking_send(self.writer.finish());
+        unreadable
+    }
+
+    /// Adds the rows of one fact; the error says why it is unreadable.
+    fn fact(&mut self, fact: &OutboxFact) -> Result<(), String> {
+        let (OutboxFact::Settled { stage, .. }
+        | OutboxFact::Lost { stage, .. }
+        | OutboxFact::Retried { stage, .. }) = fact
+        else {
+            return Err("a newer version wrote it in an unknown form".to_owned());
+        };
+        let Some(task_type) = self.stages.get(*stage) else {
+            return Err(format!("the batch's plan has no stage {stage}"));
+        };
+        match fact {
+            OutboxFact::Settled { token, refused, note, .. } => {
+                if note.is_empty() {
+                    return Err("it was settled without a note".to_owned());
+                }
+                let note =
+                    TaskNote::from_bytes(note).map_err(|error| error.message().to_owned())?;
+                let worker = Arc::new(clean(&note.worker));
+                let token = i64::try_from(token.number()).unwrap_or(i64::MAX);
+                for row in &note.rows {
+                    // `refused` is sorted, as backends keep it.
+                    if refused.binary_search(&row.ordinal).is_ok() {
+                        continue;
+                    }
+                    let status = status_of(row, &self.plan);
+                    self.writer.task(of_row(row, &note, task_type, &worker, status, token));
+                }
+            }
+            OutboxFact::Lost { ordinals, error, .. } => {
+                let nobody = Arc::new(String::new());
+                for ordinal in ordinals {
+                    self.writer.task(TaskWrite {
+                        task_type: Arc::clone(task_type),
+                        ordinal: i64::from(*ordinal),
+                        document: None,
+                        status: LedgerStatus::Dead,
+                        worker: Arc::clone(&nobody),
+                        token: NO_TOKEN,
+                        retry_count: i64::from(self.plan.max_attempts.saturating_sub(1)),
+                        error: Some(clean(error)),
+                        started: None,
+                        completed: Some(millis(self.now)),
+                    });
+                }
+            }
+            OutboxFact::Retried { ordinals, .. } => self.writer.retried(task_type, ordinals),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// The status in the batch: a last failed attempt makes the document dead, even if the worker reported a retry.

@@ -7,7 +7,7 @@ use compartment_core::{BatchPlan, Result};
 use tokio::sync::Mutex;
 
 use super::session::Parameters;
-use super::write::{NO_TOKEN, TaskWrite, Writer, clean};
+use super::write::{NO_TOKEN, TaskWrite, clean};
 use super::{BatchState, Ledger, LedgerBatch, LedgerStatus};
 use crate::{BatchRecord, Document, Patience, Pipeline, RunRecorder, StageOutcome, StageStatus};
 
@@ -68,11 +68,7 @@ impl LedgerRun {
         let written = || async {
             let mut session = self.ledger.session("record run in ledger").await?;
             session.begin().await?;
-            let mut writer = Writer::new(&mut session, self.batch.id);
-            for row in waiting.documents.iter().flatten() {
-                writer.task(row.clone()).await?;
-            }
-            writer.finish().await?;
+            session.write(self.batch.id, waiting.documents.iter().flatten().cloned()).await?;
             session.commit().await
         };
         self.patience.outlast(written).await?;

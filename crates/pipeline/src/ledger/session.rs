@@ -7,7 +7,7 @@ use std::time::Duration;
 use compartment_core::{Error, Result};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, Arguments, Encode, Row, SqlSafeStr, Type};
+use sqlx::{Any, Arguments, AssertSqlSafe, Encode, Row, SqlSafeStr, Type};
 
 use super::error::{ledger_error, too_slow};
 use super::many::Dialect;
@@ -75,6 +75,15 @@ impl<'l> Session<'l> {
         }
     }
 
+    /// Executes statements that were made before; returns the number of changed rows.
+    pub(super) async fn run(&mut self, statements: Vec<Statement>) -> Result<u64> {
+        let mut changed = 0;
+        for Statement { sql, parameters } in statements {
+            changed += self.execute(AssertSqlSafe(sql), parameters).await?;
+        }
+        Ok(changed)
+    }
+
     /// All rows of an answer. Use it for small answers.
     pub(super) async fn rows(
         &mut self,
@@ -124,6 +133,12 @@ impl Drop for Session<'_> {
 /// The result of a future, or `None` after the time limit.
 pub(super) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(time, future).await.ok()
+}
+
+/// A statement of this module's own text.
+pub(super) struct Statement {
+    pub(super) sql: Arc<str>,
+    pub(super) parameters: Parameters,
 }
 
 /// The parameters of a statement, in order.

@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use compartment_core::Result;
-use sqlx::AssertSqlSafe;
 
 use super::many::Dialect;
-use super::session::{Parameters, Session};
+use super::session::{Parameters, Session, Statement};
 use super::{Ledger, LedgerStatus, LedgerTask, many};
 
 const COLUMNS: usize = 10;
@@ -98,66 +97,64 @@ pub(super) fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// Collects rows of one batch, and writes them in the open transaction.
-pub(super) struct Writer<'s, 'l> {
-    session: &'s mut Session<'l>,
+/// Collects rows of one batch, and makes statements of them, which are to be executed in order.
+pub(super) struct Writer {
+    dialect: Dialect,
     batch_id: i64,
     waiting: Vec<TaskWrite>,
     keys: HashSet<(Arc<String>, i64)>,
-    changed: u64,
+    made: Vec<Statement>,
 }
 
-impl<'s, 'l> Writer<'s, 'l> {
-    pub(super) fn new(session: &'s mut Session<'l>, batch_id: i64) -> Self {
+impl Writer {
+    pub(super) fn new(dialect: Dialect, batch_id: i64) -> Self {
         let (waiting, keys) = (Vec::with_capacity(many::MOST), HashSet::with_capacity(many::MOST));
-        Self { session, batch_id, waiting, keys, changed: 0 }
+        Self { dialect, batch_id, waiting, keys, made: Vec::new() }
     }
 
-    pub(super) async fn task(&mut self, task: TaskWrite) -> Result<()> {
+    /// Takes the statements made so far.
+    pub(super) fn take(&mut self) -> Vec<Statement> {
+        std::mem::take(&mut self.made)
+    }
+
+    pub(super) fn task(&mut self, task: TaskWrite) {
         // A statement cannot change a row twice.
         let is_new = self.keys.insert((Arc::clone(&task.task_type), task.ordinal));
         // Rows that are alike are written with fewer parameters, but a few of them are not worth a statement.
         let ends_run = self.waiting.len() >= WORTH_A_STATEMENT
             && self.waiting.first().is_some_and(|first| !first.is_like(&task));
         if !is_new || ends_run || self.waiting.len() == many::MOST {
-            self.flush().await?;
+            self.flush();
             self.keys.insert((Arc::clone(&task.task_type), task.ordinal));
         }
         self.waiting.push(task);
-        Ok(())
     }
 
     /// Records that dead documents will be retried.
-    pub(super) async fn retried(
-        &mut self,
-        task_type: &Arc<String>,
-        ordinals: &[u32],
-    ) -> Result<()> {
-        self.flush().await?;
+    pub(super) fn retried(&mut self, task_type: &Arc<String>, ordinals: &[u32]) {
+        self.flush();
         for some in ordinals.chunks(many::MOST) {
             let size = many::size_for(some.len());
             let mut parameters = Parameters::none().with(self.batch_id).with(Arc::clone(task_type));
             for at in 0..size {
                 parameters.push(some.get(at).map_or(many::FILLING, |ordinal| i64::from(*ordinal)));
             }
-            let sql = AssertSqlSafe(retry_of(self.session.dialect(), size));
-            self.changed += self.session.execute(sql, parameters).await?;
+            self.made.push(Statement { sql: retry_of(self.dialect, size), parameters });
         }
-        Ok(())
     }
 
-    /// Writes the waiting rows; returns how many rows this writer created or changed.
-    pub(super) async fn finish(mut self) -> Result<u64> {
-        self.flush().await?;
-        Ok(self.changed)
+    /// Takes the last statements.
+    pub(super) fn finish(mut self) -> Vec<Statement> {
+        self.flush();
+        self.made
     }
 
-    async fn flush(&mut self) -> Result<()> {
+    fn flush(&mut self) {
         self.keys.clear();
         if self.waiting.is_empty() {
-            return Ok(());
+            return;
         }
-        let (dialect, size) = (self.session.dialect(), many::size_for(self.waiting.len()));
+        let (dialect, size) = (self.dialect, many::size_for(self.waiting.len()));
         let missing = size - self.waiting.len();
         let parameters = Parameters::none().with(self.batch_id);
         let is_alike = |first: &TaskWrite| self.waiting.iter().all(|task| first.is_like(task));
@@ -168,8 +165,7 @@ impl<'s, 'l> Writer<'s, 'l> {
             _ => (upsert_of(dialect, size), unlike(&mut self.waiting, missing, parameters)),
         };
         self.waiting.clear();
-        self.changed += self.session.execute(AssertSqlSafe(sql), parameters).await?;
-        Ok(())
+        self.made.push(Statement { sql, parameters });
     }
 }
 
@@ -266,6 +262,23 @@ fn retry_of(dialect: Dialect, size: usize) -> Arc<str> {
     })
 }
 
+impl Session<'_> {
+    /// Writes some rows of a batch in the open transaction; returns how many were created or changed.
+    pub(super) async fn write(
+        &mut self,
+        batch_id: i64,
+        tasks: impl Iterator<Item = TaskWrite> + Send,
+    ) -> Result<u64> {
+        let mut writer = Writer::new(self.dialect(), batch_id);
+        let mut changed = 0;
+        for task in tasks {
+            writer.task(task);
+            changed += self.run(writer.take()).await?;
+        }
+        Ok(changed + self.run(writer.finish()).await?)
+    }
+}
+
 impl Ledger {
     /// Writes rows of queues' tasks, ignoring their batch names; returns how many were created or changed. A row with
     /// a lower token than the existing one is refused: its writer has lost the task.
@@ -275,11 +288,7 @@ impl Ledger {
     pub async fn record_tasks(&self, tasks: &[LedgerTask]) -> Result<u64> {
         let mut session = self.session("record tasks in ledger").await?;
         session.begin().await?;
-        let mut writer = Writer::new(&mut session, QUEUES);
-        for task in tasks {
-            writer.task(task.into()).await?;
-        }
-        let changed = writer.finish().await?;
+        let changed = session.write(QUEUES, tasks.iter().map(TaskWrite::from)).await?;
         session.commit().await?;
         Ok(changed)
     }
