@@ -7,6 +7,7 @@ use compartment_core::{
     BatchStore, BatchUpkeepStore, Clock, Database, Error, ErrorKind, FencingToken, MAX_AT_ONCE,
     OutboxEntry, Result, SystemClock, Timestamp,
 };
+use futures_util::stream::{self, StreamExt};
 
 use super::batch_row::LedgerBatch;
 use super::documents::DocumentCopy;
@@ -21,6 +22,8 @@ pub(super) const PAGE: usize = 256;
 /// Documents copied in one transaction, unless they have more bytes than this.
 const COPIED: usize = 16 * MAX_AT_ONCE;
 const COPIED_BYTES: usize = 8 * 1024 * 1024;
+/// Pages of documents that are asked for at once. One after the other, each waited for the requests of the workers.
+const READ_AT_ONCE: usize = 4;
 /// How often a page is retried because another mirror was faster, before this one leaves the work to it.
 const ATTEMPTS: u32 = 5;
 /// The number of attempts for a caller that needs every entry to be written.
@@ -184,20 +187,24 @@ impl LedgerMirror {
         from: u64,
         total: u64,
     ) -> Result<Option<DocumentCopy>> {
+        let starts = (from..total).step_by(MAX_AT_ONCE).take(COPIED / MAX_AT_ONCE);
+        let page = |start: u64| {
+            let start = u32::try_from(start).unwrap_or(u32::MAX);
+            own.upkeep.entries(&own.name, start, MAX_AT_ONCE)
+        };
+        let mut pages = stream::iter(starts).map(page).buffered(READ_AT_ONCE);
         let (mut entries, mut bytes) = (Vec::new(), 0);
-        loop {
-            let next = from + entries.len() as u64;
-            if next >= total || entries.len() >= COPIED || bytes >= COPIED_BYTES {
-                break;
-            }
-            let next = u32::try_from(next).unwrap_or(u32::MAX);
-            let some = own.upkeep.entries(&own.name, next, MAX_AT_ONCE).await?;
-            if some.is_empty() {
-                break;
-            }
+        while let Some(some) = pages.next().await {
+            let some = some?;
+            // What is behind a page that is not full does not follow on it.
+            let is_last = some.len() < MAX_AT_ONCE;
             bytes += some.iter().map(Bytes::len).sum::<usize>();
             entries.extend(some);
+            if is_last || bytes >= COPIED_BYTES {
+                break;
+            }
         }
+        drop(pages);
         if entries.is_empty() {
             return Ok(None);
         }
