@@ -110,6 +110,28 @@ async fn what_comes_while_two_are_under_way_is_one_request() {
 }
 
 #[tokio::test]
+async fn full_batches_leave_before_the_others_are_answered() {
+    let world = World::new(false);
+    let mut reads = Vec::new();
+    for key in 0..2 + 6 * 32 + 40 {
+        reads.push(world.read(key).await);
+    }
+    // Two alone, six full batches; one more is full, and one is not.
+    assert_eq!(world.source.requests(), 8);
+    world.let_go(1);
+    world.settle().await;
+    assert_eq!(world.source.requests(), 9, "the next that is full");
+    world.let_go(6);
+    world.settle().await;
+    assert_eq!(world.source.requests(), 9, "the last waits while two are under way");
+    world.let_go(3);
+    for (key, read) in reads.into_iter().enumerate() {
+        assert_eq!(read.await.unwrap(), Ok(key.to_string()));
+    }
+    assert_eq!(world.source.requests(), 10);
+}
+
+#[tokio::test]
 async fn a_failure_is_that_of_all_who_waited() {
     let world = World::new(true);
     let mut reads = Vec::new();
