@@ -64,9 +64,14 @@ impl Walk {
 
     /// Continues at the position of another walk of this place: see [`Walk::position`].
     #[must_use]
-    pub fn resume_at(mut self, (node, cursor): (usize, u64)) -> Self {
-        (self.node, self.cursor) = (node, cursor);
+    pub fn resume_at(mut self, position: (usize, u64)) -> Self {
+        self.go_to(position);
         self
+    }
+
+    /// Continues at a position: see [`Walk::resume_at`].
+    pub(crate) fn go_to(&mut self, (node, cursor): (usize, u64)) {
+        (self.node, self.cursor) = (node, cursor);
     }
 
     /// The node and the server's cursor at which the next page begins. Cursors stay valid while the

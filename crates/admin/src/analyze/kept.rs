@@ -1,10 +1,15 @@
-//! The first names of a walk, kept so that they need no second walk.
+//! The first names of a walk, kept for a moment so that they need no second walk.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 /// Bytes of names that are kept, lengths included. Beyond them a second walk costs a server less than the names cost
 /// memory here.
 const MOST: usize = 32 * 1024 * 1024;
+/// Bytes that a page takes beside its names and their lengths, about.
+const OF_A_PAGE: usize = 128;
+/// Older names are read again: keys that live shorter than that would be gone, and those made since would be missing.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// Names of a walk from its beginning on, up to a bound of memory, and the position of the walk behind them.
 #[derive(Debug)]
@@ -21,6 +26,9 @@ pub(super) struct Kept {
 struct Packed {
     names: Box<[u8]>,
     lengths: Box<[u32]>,
+    /// Where the walk was before it read them, and when it had.
+    begins: (usize, u64),
+    read: Instant,
 }
 
 impl Kept {
@@ -30,19 +38,25 @@ impl Kept {
     }
 
     /// Keeps the next page of the walk, which is then at `position`, unless it or one before it was too much.
-    pub(super) fn offer(&mut self, page: &[Vec<u8>], position: (usize, u64)) {
+    pub(super) fn offer(&mut self, page: &[Vec<u8>], position: (usize, u64), now: Instant) {
         let lengths: Option<Box<[u32]>> =
             page.iter().map(|name| u32::try_from(name.len()).ok()).collect();
         let bytes = page.iter().map(|name| name.len() + size_of::<u32>()).sum::<usize>();
+        let bytes = if page.is_empty() { 0 } else { bytes + OF_A_PAGE };
         self.is_full |= self.bytes + bytes > self.most;
         let Some(lengths) = lengths.filter(|_| !self.is_full) else {
             self.is_full = true;
             return;
         };
         self.bytes += bytes;
-        self.position = position;
+        let begins = std::mem::replace(&mut self.position, position);
         if !page.is_empty() {
-            self.pages.push_back(Packed { names: page.concat().into(), lengths });
+            self.pages.push_back(Packed {
+                names: page.concat().into(),
+                lengths,
+                begins,
+                read: now,
+            });
         }
     }
 
@@ -51,14 +65,19 @@ impl Kept {
         self.position
     }
 
-    /// Whether every kept name was taken.
+    /// Whether no kept name is left.
     pub(super) fn is_empty(&self) -> bool {
         self.pages.is_empty()
     }
 
-    /// Takes the next names.
-    pub(super) fn next_page(&mut self) -> Option<Vec<Vec<u8>>> {
+    /// Takes the next names. Once they are too old there are no more, and the walk goes on where they begin.
+    pub(super) fn next_page(&mut self, now: Instant) -> Option<Vec<Vec<u8>>> {
         let packed = self.pages.pop_front()?;
+        if now.saturating_duration_since(packed.read) > FRESH {
+            self.position = packed.begins;
+            self.pages.clear();
+            return None;
+        }
         let mut rest = &*packed.names;
         let name = |length: &u32| {
             let (name, after) = rest.split_at(rest.len().min(*length as usize));
@@ -73,21 +92,37 @@ impl Kept {
 mod tests {
     use super::*;
 
+    fn names(texts: &[&str]) -> Vec<Vec<u8>> {
+        texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+    }
+
     #[test]
     fn what_is_kept_is_a_beginning_of_the_walk() {
-        let names = |texts: &[&str]| -> Vec<Vec<u8>> {
-            texts.iter().map(|text| text.as_bytes().to_vec()).collect()
-        };
-        let mut kept = Kept { most: 30, ..Kept::new((0, 0)) };
+        let now = Instant::now();
+        let mut kept = Kept { most: OF_A_PAGE + 30, ..Kept::new((0, 0)) };
         let (first, last) = (names(&["a", "", "ccc"]), names(&["d"]));
-        kept.offer(&first, (0, 7));
-        kept.offer(&[], (1, 0));
-        kept.offer(&names(&["far too long for what is left"]), (1, 3));
+        kept.offer(&first, (0, 7), now);
+        kept.offer(&[], (1, 0), now);
+        kept.offer(&names(&["far too long for what is left"]), (1, 3), now);
         // The walk has to go over this one again, because it goes on before it.
-        kept.offer(&last, (1, 9));
+        kept.offer(&last, (1, 9), now);
         assert_eq!(kept.position(), (1, 0));
-        assert_eq!(kept.next_page(), Some(first));
+        assert_eq!(kept.next_page(now), Some(first));
         assert!(kept.is_empty());
-        assert_eq!(kept.next_page(), None);
+        assert_eq!(kept.next_page(now), None);
+    }
+
+    #[test]
+    fn names_that_were_read_long_ago_are_read_again_from_where_they_begin() {
+        let began = Instant::now();
+        let mut kept = Kept::new((0, 0));
+        for (page, second) in [("a", 0), ("b", 4), ("c", 5)] {
+            let read = began + Duration::from_secs(second);
+            kept.offer(&names(&[page]), (0, second + 1), read);
+        }
+        assert_eq!(kept.next_page(began + FRESH), Some(names(&["a"])));
+        assert_eq!(kept.next_page(began + FRESH * 3), None);
+        assert!(kept.is_empty());
+        assert_eq!(kept.position(), (0, 1), "behind the first page, before the second");
     }
 }

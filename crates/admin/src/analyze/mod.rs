@@ -169,14 +169,26 @@ fn expected_keys(place: &Place, state: &ServerState) -> Option<u64> {
 /// The names once more: those that were kept, then the rest of the walk.
 struct Again {
     kept: Kept,
-    rest: Walk,
+    walk: Walk,
 }
 
 impl Again {
+    /// The next kept names; behind them the walk is where it goes on.
+    fn next_kept(&mut self) -> Option<Vec<Vec<u8>>> {
+        if self.kept.is_empty() {
+            return None;
+        }
+        let page = self.kept.next_page(Instant::now());
+        if self.kept.is_empty() {
+            self.walk.go_to(self.kept.position());
+        }
+        page
+    }
+
     async fn next_page(&mut self, pace: &mut Pace) -> Result<Option<Vec<Vec<u8>>>> {
-        match self.kept.next_page() {
+        match self.next_kept() {
             Some(page) => Ok(Some(page)),
-            None => Ok(pace.next_page(&mut self.rest).await?),
+            None => Ok(pace.next_page(&mut self.walk).await?),
         }
     }
 }
@@ -203,11 +215,11 @@ async fn read_names(
     while let Some((page, position)) = pages.recv().await {
         page.iter().for_each(|name| names.add(name));
         progress.advance(page.len() as u64);
-        kept.offer(&page, position);
+        kept.offer(&page, position, Instant::now());
     }
-    let (walk, pace) = reader.await.map_err(ended_early)??;
-    let rest = walk.resume_at(kept.position());
-    Ok((names, Again { kept, rest }, pace))
+    let (mut walk, pace) = reader.await.map_err(ended_early)??;
+    walk.go_to(kept.position());
+    Ok((names, Again { kept, walk }, pace))
 }
 
 fn ended_early(error: tokio::task::JoinError) -> crate::AdminError {
@@ -274,7 +286,7 @@ impl Work<'_> {
             }
             pace.admit(1).await?;
             let asked = self.ask_about(page, &mut under_way, collector, pace);
-            let (following, gone) = tokio::join!(again.rest.next_page(), asked);
+            let (following, gone) = tokio::join!(again.walk.next_page(), asked);
             vanished += gone?;
             next = following?;
         }
