@@ -115,10 +115,11 @@ pub(super) struct DocumentCopy {
 }
 
 impl DocumentCopy {
-    /// The documents with these entries, from the ordinal `from` on.
-    pub(super) fn new(dialect: Dialect, batch: i64, from: u64, entries: &[Bytes]) -> Self {
+    /// The documents with these entries, from the ordinal `from` on. Other tasks have their turn after each statement.
+    pub(super) async fn new(dialect: Dialect, batch: i64, from: u64, entries: &[Bytes]) -> Self {
         let mut ordinal = i64::try_from(from).unwrap_or(i64::MAX);
-        let statement = |some: &[Bytes]| {
+        let mut statements = Vec::with_capacity(entries.len().div_ceil(many::MOST));
+        for some in entries.chunks(many::MOST) {
             let size = many::size_for(some.len());
             let mut parameters = Parameters::none().with(batch);
             for at in 0..size {
@@ -129,9 +130,9 @@ impl DocumentCopy {
                 parameters.push(bytes);
                 ordinal += i64::from(entry.is_some());
             }
-            Statement { sql: insert_of(dialect, size), parameters }
-        };
-        let statements = entries.chunks(many::MOST).map(statement).collect();
+            statements.push(Statement { sql: insert_of(dialect, size), parameters });
+            tokio::task::yield_now().await;
+        }
         Self { statements, next: from + entries.len() as u64 }
     }
 }

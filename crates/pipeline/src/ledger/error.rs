@@ -63,10 +63,16 @@ pub(super) fn too_slow(
     Error::new(ErrorKind::Timeout, operation, what)
 }
 
-/// The error for work on another thread that panicked, or that the runtime did not begin any more.
+/// The error for a task that panicked, or that ended with its runtime.
 pub(super) fn ended_early(operation: &'static str, error: &tokio::task::JoinError) -> Error {
-    let what =
-        format!("the rows were not made to their end: {error}; they wait and are tried again");
+    let what = if error.is_panic() {
+        format!(
+            "reading what a batch wrote for the ledger failed within Compartment: {error}; nothing is lost, but \
+             the ledger of this batch stands still: please report it"
+        )
+    } else {
+        "the program ends; the rows wait and are written by the next one".to_owned()
+    };
     Error::new(ErrorKind::NotReady, operation, what)
 }
 

@@ -7,7 +7,8 @@ use compartment_core::{
     BatchStore, BatchUpkeepStore, Clock, Database, Error, ErrorKind, FencingToken, MAX_AT_ONCE,
     OutboxEntry, Result, SystemClock, Timestamp,
 };
-use futures_util::stream::{self, StreamExt};
+use futures_util::future;
+use futures_util::stream::{self, Stream, StreamExt};
 
 use super::batch_row::LedgerBatch;
 use super::documents::DocumentCopy;
@@ -168,13 +169,32 @@ impl LedgerMirror {
     /// read.
     async fn copy(&self, own: &Own, row: &mut LedgerBatch, total: u64) -> Result<u64> {
         let before = row.documents;
-        let mut copy = self.next_copy(own, row.id, before, total).await?;
-        while let Some(some) = copy {
-            let next = some.next;
-            let written = self.ledger.copy_documents(row, some);
-            let (written, read) = tokio::join!(written, self.next_copy(own, row.id, next, total));
-            written?;
-            (row.documents, copy) = (next, read?);
+        while row.documents < total {
+            let from = row.documents;
+            let page = |start: u64| {
+                let start = u32::try_from(start).unwrap_or(u32::MAX);
+                own.upkeep.entries(&own.name, start, MAX_AT_ONCE)
+            };
+            let starts = (from..total).step_by(MAX_AT_ONCE);
+            let pages = stream::iter(starts).map(page).buffered(READ_AT_ONCE);
+            // Behind a page that is not full the next one would not follow: the rest is asked for anew.
+            let in_order = |goes_on: &mut bool, page: Result<Vec<Bytes>>| {
+                let is_full = page.as_ref().is_ok_and(|page| page.len() == MAX_AT_ONCE);
+                future::ready(std::mem::replace(goes_on, is_full).then_some(page))
+            };
+            let mut pages = pages.scan(true, in_order).fuse();
+            let mut copy = self.next_copy(&mut pages, row.id, from).await?;
+            while let Some(some) = copy {
+                let next = some.next;
+                let written = self.ledger.copy_documents(row, some);
+                let read = self.next_copy(&mut pages, row.id, next);
+                let (written, read) = tokio::join!(written, read);
+                written?;
+                (row.documents, copy) = (next, read?);
+            }
+            if row.documents == from {
+                break;
+            }
         }
         Ok(row.documents - before)
     }
@@ -182,35 +202,23 @@ impl LedgerMirror {
     /// The next documents to copy, as many as are written in one transaction: each waits for the disk.
     async fn next_copy(
         &self,
-        own: &Own,
-        id: i64,
+        pages: &mut (impl Stream<Item = Result<Vec<Bytes>>> + Unpin),
+        batch: i64,
         from: u64,
-        total: u64,
     ) -> Result<Option<DocumentCopy>> {
-        let starts = (from..total).step_by(MAX_AT_ONCE).take(COPIED / MAX_AT_ONCE);
-        let page = |start: u64| {
-            let start = u32::try_from(start).unwrap_or(u32::MAX);
-            own.upkeep.entries(&own.name, start, MAX_AT_ONCE)
-        };
-        let mut pages = stream::iter(starts).map(page).buffered(READ_AT_ONCE);
         let (mut entries, mut bytes) = (Vec::new(), 0);
-        while let Some(some) = pages.next().await {
+        while entries.len() < COPIED && bytes < COPIED_BYTES {
+            let Some(some) = pages.next().await else { break };
             let some = some?;
-            // What is behind a page that is not full does not follow on it.
-            let is_last = some.len() < MAX_AT_ONCE;
             bytes += some.iter().map(Bytes::len).sum::<usize>();
             entries.extend(some);
-            if is_last || bytes >= COPIED_BYTES {
-                break;
-            }
         }
-        drop(pages);
         if entries.is_empty() {
             return Ok(None);
         }
         let dialect = self.ledger.dialect();
         let made =
-            tokio::task::spawn_blocking(move || DocumentCopy::new(dialect, id, from, &entries));
+            tokio::spawn(async move { DocumentCopy::new(dialect, batch, from, &entries).await });
         made.await.map(Some).map_err(|error| ended_early("copy documents to ledger", &error))
     }
 

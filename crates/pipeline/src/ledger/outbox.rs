@@ -45,7 +45,8 @@ impl Ledger {
         let mut session = self.session("write ledger").await?;
         let reader = Reader::new(session.dialect(), batch, now);
         let read = Arc::clone(&entries);
-        let reading = tokio::task::spawn_blocking(move || reader.read(&read, &send));
+        // A task, not a thread for blocking work: the transaction must not wait for one of those to become free.
+        let reading = tokio::spawn(async move { reader.read(&read, &send).await });
         session.begin().await?;
         let sql = "UPDATE batches SET step = step + 1 WHERE id = $1 AND step = $2";
         let parameters = Parameters::none().with(batch.id).with(batch.step);
@@ -73,7 +74,7 @@ impl Ledger {
     }
 }
 
-/// Reads the entries of a page on a thread of its own, while statements of earlier ones are executed.
+/// Reads the entries of a page in a task of its own, while statements of earlier ones are executed.
 struct Reader {
     plan: BatchPlan,
     stages: Vec<Arc<String>>,
@@ -90,7 +91,7 @@ impl Reader {
 
     /// Sends the statements that write `entries`, until nobody wants them any more. Returns the places of unreadable
     /// entries, and why they are.
-    fn read(
+    async fn read(
         mut self,
         entries: &[OutboxEntry],
         send: &mpsc::Sender<Vec<Statement>>,
@@ -101,12 +102,12 @@ impl Reader {
                 unreadable.push((at, reason));
             }
             let made = self.writer.take();
-            if !made.is_empty() && send.blocking_send(made).is_err() {
+            if !made.is_empty() && send.send(made).await.is_err() {
                 return unreadable;
             }
         }
         // Whoever does not receive them has given up.
-        let _ = send.blocking_send(self.writer.finish());
+        let _ = send.send(self.writer.finish()).await;
         unreadable
     }
 

@@ -10,6 +10,8 @@ mod ledger;
 #[cfg(feature = "ledger")]
 mod ledger_audit;
 #[cfg(feature = "ledger")]
+mod ledger_documents;
+#[cfg(feature = "ledger")]
 mod ledger_fixtures;
 #[cfg(feature = "ledger")]
 mod ledger_identity;
