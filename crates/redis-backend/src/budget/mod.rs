@@ -3,8 +3,8 @@
 //! A process counts what it writes. After each [`STEP`] of the budget one writer becomes the keeper for a round
 //! before its write continues: it walks on over the keys, measures them ([`census`]), and evicts those unused for
 //! longest ([`candidates`]) until there is room for the next step. Other writers continue meanwhile for up to
-//! [`LEAD`] steps, and then wait until the next round begins, which takes on what was written. Processes know each other's writes only from the server's key count
-//! and sizes, and each makes room for its own writes.
+//! [`LEAD`] steps, and then wait until the next round begins, which takes on what was written. Processes know each
+//! other's writes only from the server's key count and sizes, and each makes room for its own writes.
 
 pub(crate) mod candidates;
 pub(crate) mod census;
@@ -177,7 +177,10 @@ impl Budget {
             Err(_) if self.stands_still.load(Ordering::Relaxed) => return,
             Err(_) => match tokio::time::timeout(requests.patience(), self.turn()).await {
                 Ok(Some(keeper)) => keeper,
-                Ok(None) => return,
+                Ok(None) => {
+                    self.stands_still.store(false, Ordering::Relaxed);
+                    return;
+                }
                 Err(_) => {
                     self.stands_still.store(true, Ordering::Relaxed);
                     return;

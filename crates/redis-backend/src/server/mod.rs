@@ -202,9 +202,7 @@ impl Connection {
         };
         answers.map_err(|error| convert(operation, Phase::Request, &error))
     }
-}
 
-impl Connection {
     /// Asks questions about many keys in one round trip. A question is a command in capital letters without its last
     /// argument, which is the key. Returns the answers to all questions about the first key, then about the next, as
     /// [`Connection::ask_each`] does.

@@ -44,7 +44,7 @@ impl ServedTime {
     ) -> RedisResult<Vec<Value>> {
         let mut timed = Packed::default();
         timed.push(&["TIME"], None);
-        timed.append(&commands);
+        timed.append(commands);
         timed.push(&["TIME"], None);
         self.note(connection.send_packed(timed).await?)
     }

@@ -53,7 +53,8 @@ impl Exchange {
     /// The server's error; a time-out; the end of the connection.
     pub(super) async fn one(&self, command: &Cmd) -> RedisResult<Value> {
         let (sender, receiver) = oneshot::channel();
-        self.submit(Answer::One(sender), &[command])?;
+        let write = |outgoing: &mut Vec<u8>| command.write_packed_command(outgoing);
+        self.submit(Answer::One(sender), carries_values(command), write)?;
         let reply = receiver.await.unwrap_or_else(|_| Err(ended()))?;
         match reply {
             Value::ServerError(error) => Err(error.into()),
@@ -66,32 +67,32 @@ impl Exchange {
     /// # Errors
     /// A time-out, or the end of the connection.
     pub(super) async fn many(&self, commands: &[&Cmd]) -> RedisResult<Vec<Value>> {
-        let left = commands.len();
-        if left == 0 {
-            return Ok(Vec::new());
-        }
-        let (sender, receiver) = oneshot::channel();
-        let values = Vec::with_capacity(left);
-        self.submit(Answer::Many { left, values, sender }, commands)?;
-        receiver.await.unwrap_or_else(|_| Err(ended()))
+        let carries = commands.iter().any(|command| carries_values(command));
+        let write = |outgoing: &mut Vec<u8>| {
+            commands.iter().for_each(|command| command.write_packed_command(outgoing));
+        };
+        self.replies(commands.len(), carries, write).await
     }
 
     /// As [`Exchange::many`], for commands that are written already.
     pub(super) async fn packed(&self, commands: Packed) -> RedisResult<Vec<Value>> {
-        let left = commands.count;
+        let Packed { bytes, count, carries_values } = commands;
+        self.replies(count, carries_values, move |outgoing| outgoing.extend_from_slice(&bytes))
+            .await
+    }
+
+    async fn replies(
+        &self,
+        left: usize,
+        carries_values: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> RedisResult<Vec<Value>> {
         if left == 0 {
             return Ok(Vec::new());
         }
         let (sender, receiver) = oneshot::channel();
         let answer = Answer::Many { left, values: Vec::with_capacity(left), sender };
-        let now = Instant::now();
-        {
-            let mut queue = self.lock();
-            queue.fail_if_closed()?;
-            queue.outgoing.extend_from_slice(&commands.bytes);
-            self.wait(&mut queue, now, answer, commands.carries_values);
-            self.call_driver(queue);
-        }
+        self.submit(answer, carries_values, write)?;
         receiver.await.unwrap_or_else(|_| Err(ended()))
     }
 
@@ -136,14 +137,16 @@ impl Exchange {
         Ok(())
     }
 
-    fn submit(&self, answer: Answer, commands: &[&Cmd]) -> RedisResult<()> {
-        let carries_values = commands.iter().any(|command| carries_values(command));
+    fn submit(
+        &self,
+        answer: Answer,
+        carries_values: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> RedisResult<()> {
         let now = Instant::now();
         let mut queue = self.lock();
         queue.fail_if_closed()?;
-        for command in commands {
-            command.write_packed_command(&mut queue.outgoing);
-        }
+        write(&mut queue.outgoing);
         self.wait(&mut queue, now, answer, carries_values);
         self.call_driver(queue);
         Ok(())

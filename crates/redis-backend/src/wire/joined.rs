@@ -5,6 +5,8 @@
 
 use redis::{Arg, Cmd};
 
+use super::packed::{write_number, write_word};
+
 /// The most calls in one: the server does nothing else meanwhile. A call takes it two to four microseconds; up to forty
 /// if it is refused by a log of a million permits.
 const MOST: usize = 32;
@@ -92,20 +94,13 @@ impl Joined {
     /// Writes the calls as one request.
     pub(super) fn write(&self, into: &mut Vec<u8>) {
         let words = 3 + self.count * (1 + self.arguments_each);
-        into.extend_from_slice(format!("*{words}\r\n$7\r\nEVALSHA\r\n").as_bytes());
+        write_number(into, b'*', words);
+        write_word(into, b"EVALSHA");
         write_word(into, &self.script);
         write_word(into, self.count.to_string().as_bytes());
         into.extend_from_slice(&self.keys);
         into.extend_from_slice(&self.arguments);
     }
-}
-
-fn write_word(into: &mut Vec<u8>, word: &[u8]) {
-    into.push(b'$');
-    into.extend_from_slice(itoa::Buffer::new().format(word.len()).as_bytes());
-    into.extend_from_slice(b"\r\n");
-    into.extend_from_slice(word);
-    into.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

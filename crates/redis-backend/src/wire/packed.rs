@@ -16,11 +16,9 @@ impl Packed {
         let is_safe = words.first().is_some_and(|verb| is_without_values(verb.as_bytes()));
         self.carries_values |= !is_safe;
         self.count += 1;
-        self.header(b'*', words.len() + usize::from(key.is_some()));
+        write_number(&mut self.bytes, b'*', words.len() + usize::from(key.is_some()));
         for part in words.iter().map(|word| word.as_bytes()).chain(key) {
-            self.header(b'$', part.len());
-            self.bytes.extend_from_slice(part);
-            self.bytes.extend_from_slice(b"\r\n");
+            write_word(&mut self.bytes, part);
         }
     }
 
@@ -36,28 +34,25 @@ impl Packed {
     }
 
     /// Adds the commands of another.
-    pub(crate) fn append(&mut self, other: &Self) {
+    pub(crate) fn append(&mut self, other: Self) {
         self.bytes.extend_from_slice(&other.bytes);
         self.count += other.count;
         self.carries_values |= other.carries_values;
     }
+}
 
-    fn header(&mut self, kind: u8, number: usize) {
-        // The longest number of 64 bits has twenty digits.
-        let (mut digits, mut from, mut rest) = ([0; 20], 20, number);
-        loop {
-            from -= 1;
-            // Below ten, so it fits.
-            digits[from] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.bytes.push(kind);
-        self.bytes.extend_from_slice(&digits[from..]);
-        self.bytes.extend_from_slice(b"\r\n");
-    }
+/// Writes a word of a command.
+pub(super) fn write_word(into: &mut Vec<u8>, word: &[u8]) {
+    write_number(into, b'$', word.len());
+    into.extend_from_slice(word);
+    into.extend_from_slice(b"\r\n");
+}
+
+/// Writes how many words, or bytes of a word, follow.
+pub(super) fn write_number(into: &mut Vec<u8>, kind: u8, number: usize) {
+    into.push(kind);
+    into.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    into.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
