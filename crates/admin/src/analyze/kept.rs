@@ -14,7 +14,7 @@ const FRESH: Duration = Duration::from_secs(5);
 /// Names of a walk from its beginning on, up to a bound of memory, and the position of the walk behind them.
 #[derive(Debug)]
 pub(super) struct Kept {
-    pages: VecDeque<Packed>,
+    pages: VecDeque<KeptPage>,
     bytes: usize,
     most: usize,
     position: (usize, u64),
@@ -23,7 +23,7 @@ pub(super) struct Kept {
 
 /// Names one after the other.
 #[derive(Debug)]
-struct Packed {
+struct KeptPage {
     names: Box<[u8]>,
     lengths: Box<[u32]>,
     /// Where the walk was before it read them, and when it had.
@@ -51,7 +51,7 @@ impl Kept {
         self.bytes += bytes;
         let begins = std::mem::replace(&mut self.position, position);
         if !page.is_empty() {
-            self.pages.push_back(Packed {
+            self.pages.push_back(KeptPage {
                 names: page.concat().into(),
                 lengths,
                 begins,
@@ -72,19 +72,19 @@ impl Kept {
 
     /// Takes the next names. Once they are too old there are no more, and the walk goes on where they begin.
     pub(super) fn next_page(&mut self, now: Instant) -> Option<Vec<Vec<u8>>> {
-        let packed = self.pages.pop_front()?;
-        if now.saturating_duration_since(packed.read) > FRESH {
-            self.position = packed.begins;
+        let page = self.pages.pop_front()?;
+        if now.saturating_duration_since(page.read) > FRESH {
+            self.position = page.begins;
             self.pages.clear();
             return None;
         }
-        let mut rest = &*packed.names;
+        let mut rest = &*page.names;
         let name = |length: &u32| {
             let (name, after) = rest.split_at(rest.len().min(*length as usize));
             rest = after;
             name.to_vec()
         };
-        Some(packed.lengths.iter().map(name).collect())
+        Some(page.lengths.iter().map(name).collect())
     }
 }
 

@@ -173,13 +173,13 @@ struct Again {
 }
 
 impl Again {
-    /// The next kept names; behind them the walk is where it goes on.
+    /// The next kept names. The walk is where it goes on behind them, also where the rest of them is too old.
     fn next_kept(&mut self) -> Option<Vec<Vec<u8>>> {
         if self.kept.is_empty() {
             return None;
         }
         let page = self.kept.next_page(Instant::now());
-        if self.kept.is_empty() {
+        if page.is_none() {
             self.walk.go_to(self.kept.position());
         }
         page

@@ -169,18 +169,14 @@ impl Budget {
         if self.refused.load(Ordering::Relaxed) {
             return;
         }
-        let mut keeper = match self.keeper.try_lock() {
-            Ok(keeper) => keeper,
+        let turn = match self.keeper.try_lock() {
+            Ok(keeper) => Some(keeper),
             Err(_) if written < self.step() * LEAD => return,
             // If the keeper's runtime is blocked, only one writer waits until the time-out; later writers continue at
             // once. A write does not depend on room.
             Err(_) if self.stands_still.load(Ordering::Relaxed) => return,
             Err(_) => match tokio::time::timeout(requests.patience(), self.turn()).await {
-                Ok(Some(keeper)) => keeper,
-                Ok(None) => {
-                    self.stands_still.store(false, Ordering::Relaxed);
-                    return;
-                }
+                Ok(turn) => turn,
                 Err(_) => {
                     self.stands_still.store(true, Ordering::Relaxed);
                     return;
@@ -188,6 +184,7 @@ impl Budget {
             },
         };
         self.stands_still.store(false, Ordering::Relaxed);
+        let Some(mut keeper) = turn else { return };
         // Room may have been made during the wait.
         if self.written_bytes.load(Ordering::Relaxed) >= self.step() {
             self.round(requests, &mut keeper, 0).await;
