@@ -16,8 +16,11 @@ use crate::first::slots::Weighed;
 
 /// Shards for each CPU.
 const SHARDS_EACH: usize = 4;
-/// The smallest number of entries in a shard.
-const LEAST_ENTRIES: usize = 32;
+/// The smallest number of entries in a shard, on average.
+///
+/// Hashes spread names unevenly, by about the square root of this number. In a shard of few entries that is a large
+/// share: the shard would evict while others have room.
+const LEAST_ENTRIES: usize = 256;
 
 /// Entries by name, limited by weight.
 #[derive(Debug)]
@@ -107,6 +110,19 @@ impl<V> Shard<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_tier_evicts_only_when_it_is_full() {
+        for entries in [64, 100, 500] {
+            let shards = Shards::<usize>::new(entries, entries as usize);
+            for number in 0..entries {
+                shards.insert(shards.wanted(&number.to_string()), 0);
+            }
+            assert_eq!((shards.len(), shards.evicted()), (entries, 0));
+            shards.insert(shards.wanted("one more"), 0);
+            assert_eq!((shards.len(), shards.evicted()), (entries, 1));
+        }
+    }
 
     #[test]
     fn names_of_any_length_are_told_apart() {
