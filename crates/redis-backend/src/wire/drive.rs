@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use redis::{PushKind, RedisError, Value};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf, ReadHalf};
 
 use super::answers::TooMuch;
 use super::dial::Socket;
 use super::exchange::{Exchange, Outgoing};
-use super::queue::{Answered, KEEP, ended};
+use super::queue::{Answered, ended};
 use super::replies::{Replies, Unreadable};
 
 /// Gets the messages that the server pushes: their kind and their parts.
@@ -19,14 +19,10 @@ pub(super) type Pushed = Box<dyn Fn(PushKind, Vec<Value>) + Send>;
 
 /// The driver of one connection. It is ready when the connection has ended.
 pub(super) struct Driver {
-    socket: Socket,
+    socket: ReadHalf<Socket>,
     exchange: Arc<Exchange>,
     replies: Replies,
     pushed: Option<Pushed>,
-    /// Requests, of which `sent` bytes have left.
-    sending: Vec<u8>,
-    sent: usize,
-    is_unflushed: bool,
     /// Whether others had their turn to add requests to those that are ready.
     has_waited: bool,
     /// Room for replies, and for those who get them.
@@ -41,14 +37,13 @@ impl Driver {
         replies: Replies,
         pushed: Option<Pushed>,
     ) -> Self {
+        let (socket, outlet) = tokio::io::split(socket);
+        exchange.outlet().open(outlet);
         Self {
             socket,
             exchange,
             replies,
             pushed,
-            sending: Vec::new(),
-            sent: 0,
-            is_unflushed: false,
             has_waited: false,
             values: Vec::new(),
             answered: Vec::new(),
@@ -57,26 +52,12 @@ impl Driver {
 
     /// Sends what is ready; pending if there is nothing more, or the socket takes no more.
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<End>> {
+        let mut outlet = self.exchange.outlet();
+        outlet.is_driven_by(context.waker());
         loop {
-            while let Some(rest) = self.sending.get(self.sent..).filter(|rest| !rest.is_empty()) {
-                let count = ready!(Pin::new(&mut self.socket).poll_write(context, rest))?;
-                if count == 0 {
-                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-                }
-                self.sent += count;
-                self.is_unflushed = true;
-            }
-            self.sent = 0;
-            match self.sending.capacity() > KEEP {
-                true => self.sending = Vec::new(),
-                false => self.sending.clear(),
-            }
-            let (waker, has_waited) = (context.waker(), self.has_waited);
-            match self.exchange.take(&mut self.sending, waker, has_waited) {
-                Outgoing::Ready => {
-                    self.has_waited = false;
-                    self.replies.asked();
-                }
+            let room = ready!(outlet.poll_room(context))?;
+            match self.exchange.take(room, context.waker(), self.has_waited) {
+                Outgoing::Ready => self.has_waited = false,
                 Outgoing::Gathering => {
                     // To the end of the line of tasks that can run.
                     self.has_waited = true;
@@ -85,10 +66,7 @@ impl Driver {
                 }
                 Outgoing::Nothing => {
                     self.has_waited = false;
-                    if self.is_unflushed {
-                        ready!(Pin::new(&mut self.socket).poll_flush(context))?;
-                        self.is_unflushed = false;
-                    }
+                    ready!(outlet.poll_flush(context))?;
                     return Poll::Pending;
                 }
                 Outgoing::Closed => return Poll::Ready(Ok(End)),
@@ -113,6 +91,9 @@ impl Driver {
     }
 
     fn read(&mut self) -> Result<(), RedisError> {
+        if self.exchange.has_asked() {
+            self.replies.asked();
+        }
         let read = loop {
             match self.replies.next() {
                 Ok(Some(Value::Push { kind, data })) if !is_reply(&kind) => {
@@ -254,6 +235,83 @@ mod tests {
         while !arrived(&mut server).await.contains("$1\r\n4\r\n") {}
         server.write_all(b":1\r\n:2\r\n:3\r\n:4\r\n").await.unwrap();
         assert_eq!(next.await.unwrap().unwrap(), Value::Int(4));
+    }
+
+    /// A connection whose driver waits, after one request.
+    async fn idle() -> (Arc<Exchange>, DuplexStream) {
+        let (exchange, mut server) = connection();
+        let first = asked(&exchange, 0);
+        arrived(&mut server).await;
+        server.write_all(b":0\r\n").await.unwrap();
+        first.await.unwrap().unwrap();
+        (exchange, server)
+    }
+
+    /// Lets each of these begin in turn, while no other task runs; returns how many requests each time have left.
+    fn left_after_each<F: Future + Unpin>(
+        requests: &mut [F],
+        server: &mut DuplexStream,
+        word: &str,
+    ) -> Vec<usize> {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut left = Vec::new();
+        for request in requests {
+            assert!(Pin::new(request).poll(&mut context).is_pending());
+            let mut bytes = vec![0; 1 << 16];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            if Pin::new(&mut *server).poll_read(&mut context, &mut buffer).is_ready() {
+                left.push(std::str::from_utf8(buffer.filled()).unwrap().matches(word).count());
+            }
+        }
+        left
+    }
+
+    #[tokio::test]
+    async fn enough_requests_leave_while_other_tasks_run_unless_the_server_is_busy() {
+        let (exchange, mut server) = idle().await;
+        let commands: Vec<_> = (0..200).map(get).collect();
+        let mut all: Vec<_> = commands.iter().map(|key| Box::pin(exchange.one(key))).collect();
+        let left = left_after_each(&mut all, &mut server, "GET");
+        assert_eq!(left, [16; 8], "then 128 are under way");
+        assert_eq!(arrived(&mut server).await.matches("GET").count(), 72);
+        let replies: String = (0..200).map(|key| format!(":{key}\r\n")).collect();
+        server.write_all(replies.as_bytes()).await.unwrap();
+        for (key, one) in all.into_iter().enumerate() {
+            assert_eq!(one.await.unwrap(), Value::Int(key as i64));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_joined_call_leaves_when_it_is_full_or_long_and_the_server_waits() {
+        let (exchange, mut server) = idle().await;
+        let commands: Vec<_> = (0..60).map(call).collect();
+        let mut all: Vec<_> = commands.iter().map(|one| Box::pin(exchange.joined(one))).collect();
+        let left = left_after_each(&mut all, &mut server, "me\r\n");
+        assert_eq!(left, [16, 32]);
+        assert_eq!(arrived(&mut server).await.matches("me\r\n").count(), 12);
+        for keys in [0..16, 16..48, 48..60] {
+            let replies: String = keys.clone().map(|key| format!(":{key}\r\n")).collect();
+            let reply = format!("*{}\r\n{replies}", keys.len());
+            server.write_all(reply.as_bytes()).await.unwrap();
+        }
+        for (key, one) in all.into_iter().enumerate() {
+            assert_eq!(one.await.unwrap(), Value::Int(key as i64));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_driver_continues_where_the_socket_takes_no_more() {
+        let (exchange, mut server) = idle().await;
+        let mut long = redis::cmd("SET");
+        long.arg("a").arg(vec![b'x'; 10_000]);
+        let mut all: Vec<_> = (0..16).map(|_| Box::pin(exchange.one(&long))).collect();
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        for request in &mut all {
+            assert!(request.as_mut().poll(&mut context).is_pending());
+        }
+        let mut bytes = vec![0; 16 * long.get_packed_command().len()];
+        server.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(bytes, long.get_packed_command().repeat(16));
     }
 
     fn call(key: usize) -> Cmd {

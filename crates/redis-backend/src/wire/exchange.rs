@@ -1,7 +1,8 @@
 //! Requests of many tasks on one connection: those that come together leave together.
 //!
 //! A task appends its request to one buffer and waits; the driver sends the buffer and hands out the replies in order.
-//! A request then costs no message between tasks, and many cost one system call.
+//! A request then costs no message between tasks, and many cost one system call. A task that finds enough of them sends
+//! itself, so that the server and its users work at the same time.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,12 +16,17 @@ use tokio::time::Instant;
 
 use super::answers::{BEFORE_LOGIN, Bounds, WITH_VALUES, WITHOUT_VALUES, carries_values};
 use super::joined::{Call, Joined};
+use super::outlet::Outlet;
 use super::packed::Packed;
 use super::queue::{Answer, Answered, Queue, Waiting, ended};
 
 /// The requests of a connection, shared by its users and its driver.
 pub(super) struct Exchange {
     queue: Mutex<Queue>,
+    /// Locked before the queue where both are.
+    outlet: Mutex<Outlet>,
+    /// Whether requests were sent since replies were last read.
+    has_asked: AtomicBool,
     /// Tells the watch that somebody waits.
     waited_for: Notify,
     response_timeout: Duration,
@@ -43,8 +49,14 @@ fn timed_out() -> RedisError {
 
 impl Exchange {
     pub(super) fn new(response_timeout: Duration) -> Arc<Self> {
-        let (queue, waited_for) = (Mutex::default(), Notify::new());
-        Arc::new(Self { queue, waited_for, response_timeout, is_logged_in: AtomicBool::new(false) })
+        Arc::new(Self {
+            queue: Mutex::default(),
+            outlet: Mutex::default(),
+            has_asked: AtomicBool::new(false),
+            waited_for: Notify::new(),
+            response_timeout,
+            is_logged_in: AtomicBool::new(false),
+        })
     }
 
     /// Sends a command and returns its reply.
@@ -121,19 +133,24 @@ impl Exchange {
         let now = Instant::now();
         let mut queue = self.lock();
         queue.fail_if_closed()?;
+        let is_server_idle = queue.under_way() == 0;
+        let mut is_enough = false;
         match queue.joinable(call) {
             Some((joined, senders)) => {
                 joined.add(call);
                 senders.push(sender);
+                is_enough = joined.is_full() || (is_server_idle && joined.takes_long());
             }
             None => {
-                let (at, request) =
-                    (queue.outgoing.len(), queue.first + queue.waiting.len() as u64);
+                let (at, request) = (queue.outgoing.len(), queue.next());
                 queue.joined.push(Joined::new(call, at, request));
                 self.wait(&mut queue, now, Answer::Joined(vec![sender]), true);
             }
         }
         self.call_driver(queue);
+        if is_enough {
+            self.send_ahead();
+        }
         Ok(())
     }
 
@@ -148,7 +165,11 @@ impl Exchange {
         queue.fail_if_closed()?;
         write(&mut queue.outgoing);
         self.wait(&mut queue, now, answer, carries_values);
+        let is_enough = queue.has_enough();
         self.call_driver(queue);
+        if is_enough {
+            self.send_ahead();
+        }
         Ok(())
     }
 
@@ -171,6 +192,21 @@ impl Exchange {
         }
     }
 
+    /// Sends before the driver has its turn, which comes after that of all tasks that can run: the server works while
+    /// those ask.
+    fn send_ahead(&self) {
+        // If it is locked, the driver sends.
+        let Ok(mut outlet) = self.outlet.try_lock() else { return };
+        let Some(room) = outlet.room() else { return };
+        let mut queue = self.lock();
+        if !queue.is_closed {
+            queue.is_busy = true;
+            self.hand_over(&mut queue, room);
+            drop(queue);
+            outlet.begin();
+        }
+    }
+
     /// Gives the driver the requests that are ready, in exchange for an empty buffer. Without any, `driver` is woken
     /// by the next one.
     pub(super) fn take(&self, into: &mut Vec<u8>, driver: &Waker, has_waited: bool) -> Outgoing {
@@ -190,10 +226,25 @@ impl Exchange {
             return Outgoing::Gathering;
         }
         queue.is_busy = is_shared;
+        self.hand_over(&mut queue, into);
+        Outgoing::Ready
+    }
+
+    fn hand_over(&self, queue: &mut Queue, into: &mut Vec<u8>) {
         queue.write(into);
         let is_left = !queue.outgoing.is_empty() || !queue.joined.is_empty();
         queue.unsent_since = is_left.then(Instant::now);
-        Outgoing::Ready
+        self.has_asked.store(true, Ordering::Release);
+    }
+
+    /// Whether requests were sent since the last call.
+    pub(super) fn has_asked(&self) -> bool {
+        self.has_asked.swap(false, Ordering::AcqRel)
+    }
+
+    /// The sending side.
+    pub(super) fn outlet(&self) -> MutexGuard<'_, Outlet> {
+        self.outlet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands out replies in order. `answered` is room for those who get one.
@@ -257,6 +308,7 @@ impl Exchange {
             driver.wake();
         }
         self.waited_for.notify_one();
+        self.outlet().close();
     }
 
     /// Fails requests whose time is over, until the connection ends. One timer serves all requests: they have one time

@@ -68,7 +68,7 @@ impl Joined {
 
     /// Whether the call may leave with these.
     pub(super) fn takes(&self, call: &Call<'_>) -> bool {
-        self.count < MOST
+        !self.is_full()
             && self.script == call.script
             && self.arguments_each == call.arguments().count()
     }
@@ -84,6 +84,11 @@ impl Joined {
     /// Whether there is more than one.
     pub(super) fn is_shared(&self) -> bool {
         self.count > 1
+    }
+
+    /// Whether no other call may join.
+    pub(super) fn is_full(&self) -> bool {
+        self.count >= MOST
     }
 
     /// Whether the server works on them so long that the requests after them should not wait for the answers to these.

@@ -16,6 +16,7 @@ mod joined;
 pub(crate) mod key_slot;
 pub(crate) mod line;
 pub(crate) mod login;
+mod outlet;
 pub(crate) mod packed;
 mod queue;
 pub(crate) mod redirection;

@@ -18,6 +18,14 @@ pub(super) fn ended() -> RedisError {
 /// The room that a connection keeps for requests, in bytes.
 pub(super) const KEEP: usize = 256 * 1024;
 
+/// So many requests leave before all tasks that can run have asked: the server then works on them meanwhile. If all left
+/// together, their answers would come together too, and the server would wait while its users ask again. (Measured with
+/// 64 tasks that read or write 100 bytes: 16 bring 1.3 to 2.2 times as many as all together, 12 and 24 bring fewer.)
+const ENOUGH: u64 = 16;
+/// With so many under way the server has work, and the rest leaves together. (Measured: with 1,024 tasks a write for each
+/// 16 requests would cost a fifth of them.)
+const BUSY: u64 = 128;
+
 /// Somebody, and the reply to the request.
 pub(super) type Answered = (oneshot::Sender<RedisResult<Value>>, RedisResult<Value>);
 
@@ -31,6 +39,8 @@ pub(super) struct Queue {
     pub(super) waiting: VecDeque<Waiting>,
     /// The number of the first request that waits.
     pub(super) first: u64,
+    /// The number of the first request that was not handed over.
+    unsent: u64,
     /// The driver's, as long as it waits for requests.
     pub(super) driver: Option<Waker>,
     /// Whether the watch waits for the time of a request.
@@ -68,6 +78,22 @@ impl Queue {
             true => Err(self.failure.take().unwrap_or_else(ended)),
             false => Ok(()),
         }
+    }
+
+    /// The number of the next request.
+    pub(super) fn next(&self) -> u64 {
+        self.first + self.waiting.len() as u64
+    }
+
+    /// The number of requests that were sent and not answered.
+    pub(super) fn under_way(&self) -> u64 {
+        self.unsent.saturating_sub(self.first)
+    }
+
+    /// Whether requests should leave now, although others may be about to join them.
+    pub(super) fn has_enough(&self) -> bool {
+        let unsent = self.next() - self.unsent.max(self.first);
+        unsent >= ENOUGH && self.under_way() < BUSY
     }
 
     /// The calls that this one may join, and who waits for them.
@@ -127,6 +153,7 @@ impl Queue {
     /// then begin while the rest is written, and answers the first before it reads the rest. With all in one, the
     /// server waits while its users work, and they while it works.
     pub(super) fn write(&mut self, into: &mut Vec<u8>) {
+        self.unsent = self.next();
         if self.joined.is_empty() {
             std::mem::swap(&mut self.outgoing, into);
             return;
