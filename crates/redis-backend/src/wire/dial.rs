@@ -13,12 +13,48 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
 /// An open connection of raw bytes.
 pub(crate) type Socket = Box<dyn Duplex>;
+/// Its side that receives.
+pub(crate) type Receiver = Box<dyn AsyncRead + Send + Unpin>;
+/// Its side that sends.
+pub(crate) type Sender = Box<dyn AsyncWrite + Send + Unpin>;
+
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Both sides, for use by different tasks.
+    fn sides(self: Box<Self>) -> (Receiver, Sender);
+}
+
+/// The sides of a stream that have nothing in common: neither waits for the other.
+macro_rules! independent_sides {
+    ($stream:ty) => {
+        impl Duplex for $stream {
+            fn sides(self: Box<Self>) -> (Receiver, Sender) {
+                let (receiver, sender) = self.into_split();
+                (Box::new(receiver), Box::new(sender))
+            }
+        }
+    };
+}
+
+/// The sides of a stream that is one state machine, behind a lock.
+macro_rules! locked_sides {
+    ($stream:ty) => {
+        impl Duplex for $stream {
+            fn sides(self: Box<Self>) -> (Receiver, Sender) {
+                let (receiver, sender) = tokio::io::split(*self);
+                (Box::new(receiver), Box::new(sender))
+            }
+        }
+    };
+}
+
+independent_sides!(TcpStream);
+#[cfg(unix)]
+independent_sides!(tokio::net::UnixStream);
+locked_sides!(tokio_rustls::client::TlsStream<TcpStream>);
+#[cfg(test)]
+locked_sides!(tokio::io::DuplexStream);
 
 /// Opens sockets with the certificates of one instance.
 pub(crate) struct Dialer {

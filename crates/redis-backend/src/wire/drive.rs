@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use redis::{PushKind, RedisError, Value};
-use tokio::io::{AsyncRead, ReadBuf, ReadHalf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::answers::TooMuch;
-use super::dial::Socket;
+use super::dial::{Receiver, Socket};
 use super::exchange::{Exchange, Outgoing};
 use super::queue::{Answered, ended};
 use super::replies::{Replies, Unreadable};
@@ -19,7 +19,7 @@ pub(super) type Pushed = Box<dyn Fn(PushKind, Vec<Value>) + Send>;
 
 /// The driver of one connection. It is ready when the connection has ended.
 pub(super) struct Driver {
-    socket: ReadHalf<Socket>,
+    socket: Receiver,
     exchange: Arc<Exchange>,
     replies: Replies,
     pushed: Option<Pushed>,
@@ -37,8 +37,8 @@ impl Driver {
         replies: Replies,
         pushed: Option<Pushed>,
     ) -> Self {
-        let (socket, outlet) = tokio::io::split(socket);
-        exchange.outlet().open(outlet);
+        let (socket, sender) = socket.sides();
+        exchange.outlet().open(sender);
         Self {
             socket,
             exchange,
@@ -53,7 +53,6 @@ impl Driver {
     /// Sends what is ready; pending if there is nothing more, or the socket takes no more.
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<End>> {
         let mut outlet = self.exchange.outlet();
-        outlet.is_driven_by(context.waker());
         loop {
             let room = ready!(outlet.poll_room(context))?;
             match self.exchange.take(room, context.waker(), self.has_waited) {
@@ -168,10 +167,11 @@ impl Drop for Driver {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
     use std::time::Duration;
 
     use redis::{Cmd, RedisResult};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     use super::*;
     use crate::wire::answers::{AnswerWatch, Listening};
@@ -214,7 +214,7 @@ mod tests {
         let (exchange, mut server) = connection();
         let all: Vec<_> = (0..50).map(|key| asked(&exchange, key)).collect();
         let first = arrived(&mut server).await;
-        assert_eq!(first.matches("GET").count(), 50, "in one write");
+        assert_eq!(first.matches("GET").count(), 50, "before any reply");
         let replies: String = (0..50).map(|key| format!(":{key}\r\n")).collect();
         let (begin, end) = replies.split_at(31);
         server.write_all(begin.as_bytes()).await.unwrap();
@@ -247,33 +247,38 @@ mod tests {
         (exchange, server)
     }
 
-    /// Lets each of these begin in turn, while no other task runs; returns how many requests each time have left.
+    /// Lets each of these begin in turn, while no other task runs; returns what has left each time.
     fn left_after_each<F: Future + Unpin>(
         requests: &mut [F],
         server: &mut DuplexStream,
-        word: &str,
-    ) -> Vec<usize> {
-        let mut context = Context::from_waker(std::task::Waker::noop());
+    ) -> Vec<String> {
+        let mut context = Context::from_waker(Waker::noop());
         let mut left = Vec::new();
         for request in requests {
             assert!(Pin::new(request).poll(&mut context).is_pending());
             let mut bytes = vec![0; 1 << 16];
             let mut buffer = ReadBuf::new(&mut bytes);
             if Pin::new(&mut *server).poll_read(&mut context, &mut buffer).is_ready() {
-                left.push(std::str::from_utf8(buffer.filled()).unwrap().matches(word).count());
+                left.push(String::from_utf8(buffer.filled().to_vec()).unwrap());
             }
         }
         left
     }
 
+    fn counts(parts: &[String], word: &str) -> Vec<usize> {
+        parts.iter().map(|part| part.matches(word).count()).collect()
+    }
+
     #[tokio::test]
-    async fn enough_requests_leave_while_other_tasks_run_unless_the_server_is_busy() {
+    async fn enough_requests_leave_in_order_while_other_tasks_run_unless_the_server_is_busy() {
         let (exchange, mut server) = idle().await;
         let commands: Vec<_> = (0..200).map(get).collect();
         let mut all: Vec<_> = commands.iter().map(|key| Box::pin(exchange.one(key))).collect();
-        let left = left_after_each(&mut all, &mut server, "GET");
-        assert_eq!(left, [16; 8], "then 128 are under way");
-        assert_eq!(arrived(&mut server).await.matches("GET").count(), 72);
+        let mut left = left_after_each(&mut all, &mut server);
+        assert_eq!(counts(&left, "GET"), [16; 8], "then 128 are under way");
+        left.push(arrived(&mut server).await);
+        let written: Vec<u8> = commands.iter().flat_map(Cmd::get_packed_command).collect();
+        assert_eq!(left.concat().into_bytes(), written);
         let replies: String = (0..200).map(|key| format!(":{key}\r\n")).collect();
         server.write_all(replies.as_bytes()).await.unwrap();
         for (key, one) in all.into_iter().enumerate() {
@@ -286,9 +291,9 @@ mod tests {
         let (exchange, mut server) = idle().await;
         let commands: Vec<_> = (0..60).map(call).collect();
         let mut all: Vec<_> = commands.iter().map(|one| Box::pin(exchange.joined(one))).collect();
-        let left = left_after_each(&mut all, &mut server, "me\r\n");
-        assert_eq!(left, [16, 32]);
-        assert_eq!(arrived(&mut server).await.matches("me\r\n").count(), 12);
+        let mut left = left_after_each(&mut all, &mut server);
+        left.push(arrived(&mut server).await);
+        assert_eq!(counts(&left, "me\r\n"), [16, 32, 12]);
         for keys in [0..16, 16..48, 48..60] {
             let replies: String = keys.clone().map(|key| format!(":{key}\r\n")).collect();
             let reply = format!("*{}\r\n{replies}", keys.len());
@@ -302,16 +307,90 @@ mod tests {
     #[tokio::test]
     async fn the_driver_continues_where_the_socket_takes_no_more() {
         let (exchange, mut server) = idle().await;
-        let mut long = redis::cmd("SET");
-        long.arg("a").arg(vec![b'x'; 10_000]);
-        let mut all: Vec<_> = (0..16).map(|_| Box::pin(exchange.one(&long))).collect();
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        for request in &mut all {
-            assert!(request.as_mut().poll(&mut context).is_pending());
+        let commands: Vec<_> = (0..16_u8)
+            .map(|value| redis::cmd("SET").arg("a").arg(vec![b'a' + value; 10_000]).clone())
+            .collect();
+        let mut all: Vec<_> = commands.iter().map(|one| Box::pin(exchange.one(one))).collect();
+        let left = left_after_each(&mut all, &mut server);
+        assert_eq!(left.iter().map(String::len).collect::<Vec<_>>(), [1 << 16], "its room");
+        let written: Vec<u8> = commands.iter().flat_map(Cmd::get_packed_command).collect();
+        let mut rest = vec![0; written.len() - (1 << 16)];
+        server.read_exact(&mut rest).await.unwrap();
+        assert!([left.concat().as_bytes(), &rest].concat() == written);
+    }
+
+    #[tokio::test]
+    async fn an_error_of_a_task_that_sends_ends_the_connection_for_all() {
+        let (exchange, server) = idle().await;
+        drop(server);
+        let commands: Vec<_> = (0..20).map(get).collect();
+        let mut all: Vec<_> = commands.iter().map(|key| Box::pin(exchange.one(key))).collect();
+        let mut context = Context::from_waker(Waker::noop());
+        for one in &mut all {
+            assert!(one.as_mut().poll(&mut context).is_pending());
         }
-        let mut bytes = vec![0; 16 * long.get_packed_command().len()];
-        server.read_exact(&mut bytes).await.unwrap();
-        assert_eq!(bytes, long.get_packed_command().repeat(16));
+        for one in all {
+            assert!(one.await.unwrap_err().is_connection_dropped());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_closed_with_the_driver() {
+        let (ours, mut server) = tokio::io::duplex(1 << 16);
+        let exchange = Exchange::new(TIMEOUT);
+        let replies = Replies::new(AnswerWatch::new(Arc::new(Listening::default())), false);
+        let driver = tokio::spawn(Driver::new(Box::new(ours), exchange.clone(), replies, None));
+        tokio::task::yield_now().await;
+        driver.abort();
+        assert_eq!(server.read(&mut [0; 16]).await.unwrap(), 0);
+        assert!(exchange.one(&get(1)).await.is_err());
+    }
+
+    /// Answers each request with its key, and each call of a script with its keys.
+    async fn answer_with_keys(stream: tokio::net::TcpStream) {
+        let (receiver, mut sender) = stream.into_split();
+        let mut lines = tokio::io::BufReader::new(receiver).lines();
+        while let Ok(Some(head)) = lines.next_line().await {
+            let mut words = Vec::new();
+            for _ in 0..head.strip_prefix('*').unwrap().parse::<usize>().unwrap() {
+                lines.next_line().await.unwrap();
+                words.push(lines.next_line().await.unwrap().unwrap());
+            }
+            let reply = match words[0].as_str() {
+                "GET" => format!(":{}\r\n", words[1]),
+                _ => {
+                    let count: usize = words[2].parse().unwrap();
+                    let keys = words[3..3 + count].iter().map(|key| format!(":{key}\r\n"));
+                    format!("*{count}\r\n{}", keys.collect::<String>())
+                }
+            };
+            sender.write_all(reply.as_bytes()).await.unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn tasks_of_many_threads_get_their_own_replies() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { answer_with_keys(listener.accept().await.unwrap().0).await });
+        let ours = tokio::net::TcpStream::connect(address).await.unwrap();
+        let exchange = Exchange::new(TIMEOUT * 60);
+        let replies = Replies::new(AnswerWatch::new(Arc::clone(&exchange) as _), false);
+        tokio::spawn(Driver::new(Box::new(ours), Arc::clone(&exchange), replies, None));
+        let task = |first: usize| {
+            let exchange = Arc::clone(&exchange);
+            tokio::spawn(async move {
+                for key in first..first + 300 {
+                    let read = exchange.one(&get(key)).await.unwrap();
+                    let called = exchange.joined(&call(key)).await.unwrap();
+                    assert_eq!((read, called), (Value::Int(key as i64), Value::Int(key as i64)));
+                }
+            })
+        };
+        let tasks: Vec<_> = (0..100).map(|number| task(number * 1_000)).collect();
+        for one in tasks {
+            one.await.unwrap();
+        }
     }
 
     fn call(key: usize) -> Cmd {

@@ -2,7 +2,7 @@
 //!
 //! A task appends its request to one buffer and waits; the driver sends the buffer and hands out the replies in order.
 //! A request then costs no message between tasks, and many cost one system call. A task that finds enough of them sends
-//! itself, so that the server and its users work at the same time.
+//! them itself, so that the server and its users work at the same time.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,9 +23,9 @@ use super::queue::{Answer, Answered, Queue, Waiting, ended};
 /// The requests of a connection, shared by its users and its driver.
 pub(super) struct Exchange {
     queue: Mutex<Queue>,
-    /// Locked before the queue where both are.
+    /// A task that locks both locks this first.
     outlet: Mutex<Outlet>,
-    /// Whether requests were sent since replies were last read.
+    /// Whether requests were handed over since replies were last read.
     has_asked: AtomicBool,
     /// Tells the watch that somebody waits.
     waited_for: Notify,
@@ -133,13 +133,14 @@ impl Exchange {
         let now = Instant::now();
         let mut queue = self.lock();
         queue.fail_if_closed()?;
-        let is_server_idle = queue.under_way() == 0;
+        let (is_server_idle, is_server_busy) = (queue.under_way() == 0, queue.is_server_busy());
         let mut is_enough = false;
         match queue.joinable(call) {
             Some((joined, senders)) => {
                 joined.add(call);
                 senders.push(sender);
-                is_enough = joined.is_full() || (is_server_idle && joined.takes_long());
+                is_enough =
+                    joined.is_full() && !is_server_busy || is_server_idle && joined.takes_long();
             }
             None => {
                 let (at, request) = (queue.outgoing.len(), queue.next());
@@ -199,8 +200,8 @@ impl Exchange {
         let Ok(mut outlet) = self.outlet.try_lock() else { return };
         let Some(room) = outlet.room() else { return };
         let mut queue = self.lock();
-        if !queue.is_closed {
-            queue.is_busy = true;
+        // The driver may have been faster.
+        if !queue.is_closed && !queue.is_empty() {
             self.hand_over(&mut queue, room);
             drop(queue);
             outlet.begin();
@@ -214,7 +215,7 @@ impl Exchange {
         if queue.is_closed {
             return Outgoing::Closed;
         }
-        if queue.outgoing.is_empty() && queue.joined.is_empty() {
+        if queue.is_empty() {
             match &mut queue.driver {
                 Some(known) => known.clone_from(driver),
                 none => *none = Some(driver.clone()),
@@ -230,10 +231,10 @@ impl Exchange {
         Outgoing::Ready
     }
 
+    /// Moves requests that are ready into an empty buffer.
     fn hand_over(&self, queue: &mut Queue, into: &mut Vec<u8>) {
         queue.write(into);
-        let is_left = !queue.outgoing.is_empty() || !queue.joined.is_empty();
-        queue.unsent_since = is_left.then(Instant::now);
+        queue.unsent_since = (!queue.is_empty()).then(Instant::now);
         self.has_asked.store(true, Ordering::Release);
     }
 
@@ -292,6 +293,8 @@ impl Exchange {
     /// Ends the connection. The first request in progress, or else the next one, gets `error`, all others that the
     /// connection has ended.
     pub(super) fn close(&self, error: Option<RedisError>) {
+        // Before anybody is told: nothing leaves after that.
+        self.outlet().close();
         let mut queue = self.lock();
         queue.is_closed = true;
         (queue.outgoing, queue.joined) = (Vec::new(), Vec::new());
@@ -308,7 +311,6 @@ impl Exchange {
             driver.wake();
         }
         self.waited_for.notify_one();
-        self.outlet().close();
     }
 
     /// Fails requests whose time is over, until the connection ends. One timer serves all requests: they have one time

@@ -1,64 +1,62 @@
-//! The sending side of a connection, shared by its driver and by tasks that may not wait for the driver's turn.
+//! The sending side of a connection, shared by its driver and by tasks that do not wait for the driver's turn.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::{AsyncWrite, WriteHalf};
+use tokio::io::AsyncWrite;
 
-use super::dial::Socket;
+use super::dial::Sender;
 use super::queue::KEEP;
 
-/// What a connection sends, in order.
+/// Requests on their way, in order.
 #[derive(Default)]
 pub(super) struct Outlet {
-    /// None before the driver has begun, and after the connection's end.
-    socket: Option<WriteHalf<Socket>>,
+    /// None after the connection's end.
+    socket: Option<Sender>,
     /// Requests, of which `sent` bytes have left.
     sending: Vec<u8>,
     sent: usize,
     is_unflushed: bool,
-    /// The driver's: it continues what another task began.
-    driver: Option<Waker>,
+    /// An error that the driver has not met yet.
+    failed: Option<io::Error>,
 }
 
 impl Outlet {
-    /// An outlet to this socket.
-    pub(super) fn open(&mut self, socket: WriteHalf<Socket>) {
+    pub(super) fn open(&mut self, socket: Sender) {
         self.socket = Some(socket);
     }
 
-    /// Lets the socket go.
+    /// Closes the sending side of the socket.
     pub(super) fn close(&mut self) {
         *self = Self::default();
     }
 
-    /// Notes who continues to send when the socket takes more.
-    pub(super) fn is_driven_by(&mut self, driver: &Waker) {
-        match &mut self.driver {
-            Some(known) => known.clone_from(driver),
-            none => *none = Some(driver.clone()),
-        }
-    }
-
     /// The room for the next requests, once all before have left.
+    ///
+    /// # Errors
+    /// The socket's, also one from [`Outlet::begin`].
     pub(super) fn poll_room(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<&mut Vec<u8>>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
         ready!(self.poll_send(context))?;
         Poll::Ready(Ok(&mut self.sending))
     }
 
     /// The room for the next requests, if all before have left.
     pub(super) fn room(&mut self) -> Option<&mut Vec<u8>> {
-        self.sending.is_empty().then_some(&mut self.sending)
+        (self.sending.is_empty() && self.failed.is_none()).then_some(&mut self.sending)
     }
 
-    /// Sends as much as the socket takes at once. The driver sends the rest, and meets the errors.
+    /// Sends as much as the socket takes at once. The driver, which has its turn after each request that is added, sends
+    /// the rest and meets the error.
     pub(super) fn begin(&mut self) {
-        if let Some(driver) = self.driver.clone() {
-            let _ = self.poll_send(&mut Context::from_waker(&driver));
+        if let Poll::Ready(Err(error)) = self.poll_send(&mut Context::from_waker(Waker::noop())) {
+            self.failed = Some(error);
         }
     }
 
@@ -81,7 +79,7 @@ impl Outlet {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends what a layer below holds back, as TLS may.
+    /// Sends bytes that a layer below holds back, as TLS may.
     pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(socket) = self.socket.as_mut().filter(|_| self.is_unflushed) {
             ready!(Pin::new(socket).poll_flush(context))?;

@@ -110,7 +110,7 @@ impl Replies {
         Ok(Some(value))
     }
 
-    /// Requests are sent: replies are counted from here.
+    /// Requests were sent since replies were last read: replies are counted from here.
     pub(super) fn asked(&mut self) {
         self.together = 0;
     }
