@@ -1,6 +1,7 @@
 //! Runs a migration: names are listed, written to the journal, and then moved by several lanes.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
@@ -12,6 +13,8 @@ use super::copies::Copies;
 use super::journal::{Header, Journal, Outcomes, Page, Writer};
 use super::readiness::{ready, refuse_what_cannot_go};
 use super::report::{GroupReport, MigrationReport};
+use super::stood::Stood;
+use super::under_way::UnderWay;
 use super::way::{Course, Lane};
 use super::{Item, Migration, Way, resume};
 use crate::condition::{Life, evicted_keys};
@@ -101,10 +104,7 @@ impl Run {
                 self.migration.options.journal.display()
             ));
         }
-        let open = match self.journal.resumed {
-            true => resume::settle(&self.migration, &self.course).await?,
-            false => Vec::new(),
-        };
+        let stood = Stood::start(&self.course, !self.journal.resumed).await?;
         let (next_page, resumed) = (self.journal.next_page, self.journal.resumed);
         let (pages, pages_in) = mpsc::channel(2);
         let (written, written_out) = mpsc::channel(2);
@@ -113,8 +113,11 @@ impl Run {
         if let Some(copies) = &self.course.copies {
             copies.write_to(outcomes.clone());
         }
-        for page in open {
-            outcomes.done(page.number, page.outcomes);
+        if resumed {
+            let journal = &self.migration.options.journal;
+            for page in resume::settle(journal, &self.course, self.way).await? {
+                outcomes.done(page.number, page.outcomes);
+            }
         }
         self.report.passes = 0;
         let shared = Arc::new(Shared {
@@ -128,12 +131,15 @@ impl Run {
                     Some(Mutex::new(Pace::new(limits, &self.course.source).await?))
                 }
             },
+            under_way: UnderWay::default(),
             pass_done: tokio::sync::Notify::new(),
             in_flight: std::sync::atomic::AtomicU64::new(0),
         });
+        let mut in_steps = false;
         let mut lanes = JoinSet::new();
         for number in 0..LANES {
             let lane = Lane::open(&self.course, self.way).await?;
+            in_steps = lane.is_in_steps();
             // A single lane can keep the limits.
             let alone = shared.pace.is_some() || lane.has_to_watch();
             if alone && number > 0 {
@@ -147,6 +153,8 @@ impl Run {
             resumed,
             evicted: self.evicted,
             shared,
+            stood: Mutex::new(stood),
+            in_steps,
             pages: Some(pages),
             lanes: Mutex::new(lanes),
             writer,
@@ -163,6 +171,7 @@ struct Shared {
     report: std::sync::Mutex<MigrationReport>,
     progress: Arc<dyn Progress>,
     pace: Option<Mutex<Pace>>,
+    under_way: UnderWay,
     /// Notified after each page.
     pass_done: tokio::sync::Notify,
     in_flight: std::sync::atomic::AtomicU64,
@@ -179,6 +188,9 @@ pub(crate) struct Work {
     pub(crate) migration: Migration,
     copies: Option<Copies>,
     shared: Arc<Shared>,
+    stood: Mutex<Stood>,
+    /// Whether a key is in both places for a moment.
+    in_steps: bool,
     pages: Option<mpsc::Sender<Page>>,
     lanes: Mutex<JoinSet<Result<()>>>,
     writer: Writer,
@@ -200,6 +212,9 @@ impl Work {
             report.passes += 1;
             report.passes
         };
+        if passes > 1 {
+            self.stood.lock().await.ask_all();
+        }
         let what = if passes == 1 { "migrate".to_owned() } else { format!("pass {passes}") };
         self.shared.progress.begin(&what, total);
         let mut walk = Walk::start(source, self.migration.routes.only_pattern()).await?;
@@ -219,12 +234,12 @@ impl Work {
             self.shared.progress.advance(stay);
             if items.len() >= PAGE {
                 found += items.len() as u64;
-                self.send(std::mem::replace(&mut items, Vec::with_capacity(PAGE)), false).await?;
+                self.begin(std::mem::replace(&mut items, Vec::with_capacity(PAGE))).await?;
             }
         }
         found += items.len() as u64;
         if !items.is_empty() {
-            self.send(items, false).await?;
+            self.begin(items).await?;
         }
         self.wait_for_lanes().await?;
         Ok(found)
@@ -232,7 +247,7 @@ impl Work {
 
     /// Writes the keys to the journal and copies them over the targets' values.
     pub(crate) async fn copy_over(&self, items: Vec<Item>) -> Result<()> {
-        self.send(items, true).await?;
+        self.send(items, None).await?;
         self.wait_for_lanes().await
     }
 
@@ -247,11 +262,20 @@ impl Work {
         }
     }
 
-    async fn send(&self, items: Vec<Item>, over: bool) -> Result<()> {
+    /// Sends a page of keys that are to move.
+    async fn begin(&self, items: Vec<Item>) -> Result<()> {
+        while self.in_steps && !self.shared.under_way.add(&items) {
+            self.wait_for_lanes().await?;
+        }
+        let stood = self.stood.lock().await.among(&items, self.shared.pace.as_ref()).await?;
+        self.send(items, Some(stood)).await
+    }
+
+    async fn send(&self, items: Vec<Item>, stood: Option<HashSet<usize>>) -> Result<()> {
         let number = self.next_page.fetch_add(1, SeqCst);
         self.shared.in_flight.fetch_add(1, SeqCst);
         let Some(pages) = &self.pages else { return Ok(()) };
-        if pages.send(Page { number, items, over }).await.is_err() {
+        if pages.send(Page { number, items, stood }).await.is_err() {
             // The journal's thread or every lane has ended; one of them has the error.
             return self.first_failure().await;
         }
@@ -359,13 +383,14 @@ async fn carry_all(mut lane: Lane, shared: Arc<Shared>, outcomes: Outcomes) -> R
     loop {
         let page = shared.written.lock().await.recv().await;
         let Some(page) = page else { return Ok(()) };
-        if page.over {
+        let Some(stood) = &page.stood else {
             let became = lane.refresh(&page.items).await?;
             outcomes.done(page.number, became);
             shared.in_flight.fetch_sub(1, SeqCst);
             shared.pass_done.notify_waiters();
             continue;
-        }
+        };
+        lane.begin_page(&page.items, stood);
         let mut became = Vec::with_capacity(page.items.len());
         while became.len() < page.items.len() {
             let mut portion = lane.capacity();
@@ -383,6 +408,9 @@ async fn carry_all(mut lane: Lane, shared: Arc<Shared>, outcomes: Outcomes) -> R
             became.extend(result);
         }
         outcomes.done(page.number, became);
+        if lane.is_in_steps() {
+            shared.under_way.remove(&page.items);
+        }
         shared.in_flight.fetch_sub(1, SeqCst);
         shared.pass_done.notify_waiters();
     }

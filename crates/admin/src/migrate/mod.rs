@@ -17,6 +17,8 @@ mod rename;
 mod report;
 mod resume;
 mod route;
+mod stood;
+mod under_way;
 mod undo;
 mod way;
 

@@ -12,7 +12,7 @@ use super::journal::{Header, Past, PastPage};
 use super::mark::Copied;
 use super::report::{GroupReport, MigrationReport};
 use super::way::{Course, Lane, choose};
-use super::{Item, Migration, Outcome, Rename, Routes, Way, resume};
+use super::{Item, Migration, Rename, Routes, Way, resume};
 use crate::field_lives::FieldLives;
 use crate::fitness::{Incoming, refuse_stale_replica, target_fitness};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result};
@@ -234,25 +234,23 @@ impl Back {
     /// The keys of a page that the migration moved; and those that were identical in the target
     /// before, and that it only removed from the source.
     async fn moved_items(&self, page: PastPage) -> Result<(Vec<Item>, Vec<Item>)> {
-        let (mut left, mut stood) = (HashSet::new(), HashSet::new());
-        match page.exceptions {
-            Some(exceptions) => {
-                for (at, what) in exceptions {
-                    match what.as_str() {
-                        "conflict" | "gone" | "there" | "changed" | "index" | "stays" => {
-                            left.insert(at)
-                        }
-                        // A copy from before the migration is not removed.
-                        "same" if self.keep => left.insert(at),
-                        "same" => stood.insert(at),
-                        _ => false,
-                    };
-                }
-            }
+        let exceptions = match page.exceptions {
+            Some(exceptions) => exceptions,
             None => {
-                let outcomes = resume::look(&self.forward, &page.items).await?;
-                left.extend((0..outcomes.len()).filter(|at| outcomes[*at] != Outcome::Done));
+                let found = resume::look(&self.forward, &page.items, page.stood.as_ref()).await?;
+                let words = found.outcomes.iter().enumerate();
+                words.filter_map(|(at, one)| Some((at, one.word()?.to_owned()))).collect()
             }
+        };
+        let (mut left, mut stood) = (HashSet::new(), HashSet::new());
+        for (at, what) in exceptions {
+            match what.as_str() {
+                "conflict" | "gone" | "there" | "changed" | "index" | "stays" => left.insert(at),
+                // A copy from before the migration is not removed.
+                "same" if self.keep => left.insert(at),
+                "same" => stood.insert(at),
+                _ => false,
+            };
         }
         let (mut moved, mut copied) = (Vec::new(), Vec::new());
         for (at, item) in page.items.into_iter().enumerate() {

@@ -8,6 +8,7 @@ mod doctor;
 mod flush;
 mod hostile_files;
 mod installations;
+mod interrupted;
 mod made;
 mod migrate;
 mod odd_files;

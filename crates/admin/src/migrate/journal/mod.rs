@@ -4,13 +4,18 @@
 //! `#`; then, for each page of keys:
 //!
 //! ```text
+//! t 17 2                                       of page 17 the third key is in its target already
 //! > 17 5b2c9d01 0:page:1 0:page:2 1:celery     page 17, its checksum, rule:name of each key
 //! < 17 1-conflict 2-gone                       done, but for the second and third
 //! ```
 //!
 //! and at the end `= {…}`, the report as JSON, or `u {…}` after an undo. Names are written by
-//! [`crate::escape`]. A page without its second line was in progress when the run was interrupted. A
+//! [`crate::escape`]. A page without its last line was in progress when the run was interrupted. A
 //! last line without a newline was being written, and none of its keys has been touched.
+//!
+//! `t` is written before its page, so that a key that is in both places after an interruption is known
+//! to be a copy of this migration, or to be the target's own. A page that is copied over copies has no
+//! such line, nor have pages of versions before it.
 //!
 //! With a feed, there are further lines. `s` has the `Life` of the source's server (run id, number of
 //! evicted keys). `m` has copied keys with a mark of each (its digest and expiry; `-` for a key that the
@@ -21,6 +26,7 @@
 mod past;
 mod writer;
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -96,8 +102,9 @@ pub struct JournalPlace {
 pub(crate) struct Page {
     pub(crate) number: u64,
     pub(crate) items: Vec<Item>,
-    /// Whether they are copied over the targets' values.
-    pub(crate) over: bool,
+    /// Positions of the keys that their targets have already; `None` if the keys are copied over the
+    /// targets' values.
+    pub(crate) stood: Option<HashSet<usize>>,
 }
 
 /// FNV-1a: sufficient to detect an incomplete line.
@@ -185,7 +192,7 @@ mod tests {
     }
 
     fn page(number: u64, items: Vec<Item>) -> Page {
-        Page { number, items, over: false }
+        Page { number, items, stood: Some(HashSet::new()) }
     }
 
     async fn write(path: &Path, pages: Vec<Page>, done: &[(u64, Vec<Outcome>)]) {
@@ -220,9 +227,14 @@ mod tests {
     async fn pages_come_back_with_what_became_of_them() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
+        let stood = Some(HashSet::from([0, 2]));
         let pages = vec![
-            page(1, vec![item(b"a b\n"), item(b""), item(b"\xff:\\")]),
+            Page {
+                stood: stood.clone(),
+                ..page(1, vec![item(b"a b\n"), item(b""), item(b"\xff:\\")])
+            },
             page(2, vec![item(b"late")]),
+            Page { stood: None, ..page(3, vec![item(b"over")]) },
         ];
         write(&path, pages, &[(1, vec![Outcome::Done, Outcome::Conflict, Outcome::Gone])]).await;
         let pages = read(&path);
@@ -231,6 +243,13 @@ mod tests {
         assert_eq!(exceptions, [(1, "conflict".to_owned()), (2, "gone".to_owned())]);
         assert_eq!(pages[1].items, [item(b"late")]);
         assert!(pages[1].exceptions.is_none(), "it was under way");
+        let known: Vec<_> = pages.into_iter().map(|page| page.stood).collect();
+        assert_eq!(known, [stood, Some(HashSet::new()), None]);
+        // A run that was killed between the two lines of a page left a line that counts for nothing.
+        let text = std::fs::read_to_string(&path).unwrap() + "t 4 0\n";
+        std::fs::write(&path, text).unwrap();
+        write(&path, vec![page(4, vec![item(b"again")])], &[]).await;
+        assert_eq!(read(&path).last().unwrap().stood, Some(HashSet::new()));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Reads a journal back, page by page.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ use crate::{AdminError, Result, unescape};
 pub(crate) struct PastPage {
     pub(crate) number: u64,
     pub(crate) items: Vec<Item>,
+    /// Positions of the keys that their targets had before the page; `None` if that is not known.
+    pub(crate) stood: Option<HashSet<usize>>,
     /// Outcomes of keys that did not simply move, by position in the page; `None` if the run was
     /// interrupted before they were known.
     pub(crate) exceptions: Option<Vec<(usize, String)>>,
@@ -164,36 +166,40 @@ impl Past {
         let mut words = words.into_iter();
         let number = words.next().and_then(|number| number.parse().ok()).unwrap_or(0);
         let items = words.skip(1).map(|word| self.read_item(word)).collect::<Result<_>>()?;
-        Ok(Some(PastPage { number, items, exceptions: None }))
+        Ok(Some(PastPage { number, items, stood: None, exceptions: None }))
     }
 
     /// Calls `each` with each page and its outcomes. Pages finish slightly out of order, so only
     /// few are held at a time.
     pub(crate) fn for_each_page(&self, mut each: impl FnMut(PastPage) -> Result<()>) -> Result<()> {
-        let mut open: BTreeMap<u64, Vec<Item>> = BTreeMap::new();
-        let mut expected = 1;
+        let mut open = BTreeMap::new();
+        let (mut expected, mut stood) = (1, None);
         for line in self.whole_lines()?.skip(1) {
             let (_, line) = line?;
-            if let Some(text) = line.strip_prefix("> ") {
+            if let Some(text) = line.strip_prefix("t ") {
+                // Of one that was interrupted before its page, the next has the same number.
+                stood = Some(self.read_stood(text)?);
+            } else if let Some(text) = line.strip_prefix("> ") {
                 let (number, items) = self.read_page(text)?;
                 if number != expected {
                     return Err(self.missing(expected));
                 }
                 expected += 1;
-                open.insert(number, items);
+                let stood = stood.take().filter(|(page, _)| *page == number);
+                open.insert(number, (items, stood.map(|(_, positions)| positions)));
             } else if let Some(text) = line.strip_prefix("< ") {
                 let number = first_number(text).unwrap_or(0);
-                let items = open.remove(&number).ok_or_else(|| self.missing(number))?;
+                let (items, stood) = open.remove(&number).ok_or_else(|| self.missing(number))?;
                 let exceptions = text.split(' ').skip(1).filter_map(|word| {
                     let (at, what) = word.split_once('-')?;
                     Some((at.parse().ok()?, what.to_owned()))
                 });
                 let exceptions = Some(exceptions.collect());
-                each(PastPage { number, items, exceptions })?;
+                each(PastPage { number, items, stood, exceptions })?;
             }
         }
-        for (number, items) in open {
-            each(PastPage { number, items, exceptions: None })?;
+        for (number, (items, stood)) in open {
+            each(PastPage { number, items, stood, exceptions: None })?;
         }
         Ok(())
     }
@@ -264,6 +270,17 @@ impl Past {
         }
         let items = line.split(' ').skip(1).map(|word| self.read_item(word));
         Ok((number.parse().map_err(|_| damaged())?, items.collect::<Result<_>>()?))
+    }
+
+    fn read_stood(&self, text: &str) -> Result<(u64, HashSet<usize>)> {
+        let mut numbers = text.split(' ').map(str::parse::<u64>);
+        let page = numbers.next();
+        let positions: std::result::Result<HashSet<usize>, _> =
+            numbers.map(|at| at.map(|at| at as usize)).collect();
+        match (page, positions) {
+            (Some(Ok(page)), Ok(positions)) => Ok((page, positions)),
+            _ => Err(bad(&self.path, "a page of the journal is damaged; nothing was changed")),
+        }
     }
 
     fn read_item(&self, word: &str) -> Result<Item> {

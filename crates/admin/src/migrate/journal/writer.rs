@@ -184,6 +184,13 @@ fn write_rest(
 
 fn write_page(out: &mut impl Write, line: &mut String, page: &Page) -> std::io::Result<()> {
     line.clear();
+    if let Some(stood) = &page.stood {
+        for at in stood {
+            let _ = write!(line, " {at}");
+        }
+        writeln!(out, "t {}{line}", page.number)?;
+        line.clear();
+    }
     for item in &page.items {
         let _ = write!(line, " {}:", item.rule);
         escape_into(line, &item.name);

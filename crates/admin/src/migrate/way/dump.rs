@@ -162,7 +162,7 @@ impl Lane {
             if let (Some(here), Some(there)) = (&snapshots[at], &there)
                 && here.difference(there, self.course.slack_ms()).is_none()
             {
-                outcomes[at] = Outcome::Same;
+                outcomes[at] = self.equal(&items[at]);
             }
         }
         Ok(())

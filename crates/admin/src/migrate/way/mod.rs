@@ -16,6 +16,7 @@ mod standing;
 mod translate;
 mod typed;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use compartment_core::{Backoff, Error, ErrorKind};
@@ -73,6 +74,8 @@ pub(crate) struct Lane {
     source_watch: Option<EvictionWatch>,
     modules: modules::Modules,
     protection: Protection,
+    /// Names of the page's keys that stood in their targets before it; `None` if that is not known.
+    stood: Option<HashSet<Vec<u8>>>,
 }
 
 impl Lane {
@@ -103,7 +106,28 @@ impl Lane {
             targets,
             keys_at_once: dump::Sizing::new(),
             watches,
+            stood: None,
         })
+    }
+
+    /// Whether a key is in both places for a moment, so that no other lane may have it.
+    pub(crate) fn is_in_steps(&self) -> bool {
+        self.way != Way::Move
+    }
+
+    /// Begins a page: those of its keys that have not `stood` in their targets get there by this lane.
+    pub(crate) fn begin_page(&mut self, items: &[Item], stood: &HashSet<usize>) {
+        let names = stood.iter().filter_map(|at| items.get(*at));
+        self.stood = Some(names.map(|item| item.name.clone()).collect());
+    }
+
+    /// The outcome of a key that its target has with equal value: moved, if it got there by this lane in an attempt
+    /// that was refused or interrupted.
+    fn equal(&self, item: &Item) -> Outcome {
+        match &self.stood {
+            Some(stood) if !stood.contains(&item.name) => Outcome::Done,
+            _ => Outcome::Same,
+        }
     }
 
     /// Whether a target evicts keys when it is full, so that its memory has to be checked before
@@ -146,6 +170,17 @@ impl Lane {
             return self.carry_by_type(items).await;
         }
         self.carry_any(items).await
+    }
+
+    /// Moves any number of keys, in portions.
+    pub(crate) async fn carry_in_portions(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        while outcomes.len() < items.len() {
+            let from = outcomes.len();
+            let some = &items[from..items.len().min(from + self.capacity())];
+            outcomes.extend(self.carry_patiently(some).await?);
+        }
+        Ok(outcomes)
     }
 
     /// Moves the items with retries, because a resharding cluster briefly refuses keys that are

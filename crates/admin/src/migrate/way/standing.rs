@@ -29,7 +29,10 @@ impl Lane {
         for some in standing.chunks(AT_ONCE) {
             let chosen: Vec<Item> = some.iter().map(|at| items[*at].clone()).collect();
             for (at, outcome) in some.iter().zip(self.compare_standing(&chosen).await?) {
-                outcomes[*at] = outcome;
+                outcomes[*at] = match outcome {
+                    Outcome::Same => self.equal(&items[*at]),
+                    outcome => outcome,
+                };
             }
         }
         Ok(())
