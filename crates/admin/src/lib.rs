@@ -50,6 +50,7 @@ mod resp;
 pub mod restore;
 mod rights;
 mod setting;
+mod shell_word;
 mod size;
 mod snapshot;
 pub mod stats;
@@ -88,6 +89,7 @@ pub use plan::{
 };
 pub use progress::{Progress, Silent};
 pub use rights::may_run;
+pub use shell_word::shell_word;
 pub use size::size;
 pub use walk::Walk;
 

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use compartment_admin::{
     AnalyzeOptions, FrontDraft, Group, Limits, Place, Plan, PlanPlaces, Verdict, advice, analyze,
-    front_for, propose,
+    front_for, propose, shell_word,
 };
 
 use crate::args::{self, General};
@@ -70,7 +70,7 @@ pub(crate) async fn run(
     screen::say(format!(
         "wrote {}; next: compartment migrate --plan {} --dry-run",
         path.display(),
-        path.display()
+        shell_word(&path.to_string_lossy())
     ));
     if let Some((path, draft)) = &front {
         show_front(path, draft);
@@ -91,7 +91,7 @@ fn show_front(path: &std::path::Path, draft: &FrontDraft) {
     screen::say(format!(
         "wrote {}; next: compartment front --config {} --explain KEY",
         path.display(),
-        path.display()
+        shell_word(&path.to_string_lossy())
     ));
     for note in &draft.notes {
         screen::say_lines(screen::wrapped(&format!("note: {note}")));

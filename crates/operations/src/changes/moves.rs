@@ -7,7 +7,7 @@ use compartment::backend::random;
 use compartment_admin::migrate::{
     MigrateOptions, Migration, Preview, Routes, check_queues, migrate, preview_names,
 };
-use compartment_admin::{AdminError, CountedNames, Place, Silent};
+use compartment_admin::{AdminError, CountedNames, Place, Silent, shell_word};
 use serde_json::{Value, json};
 
 use super::counted::{Bound, Counted, MAX_NAMES, lines};
@@ -71,7 +71,7 @@ impl Changes {
     ) -> Result<(String, u64, Value, String), ChangeError> {
         let mut migration = self.migration(from, to, pattern).await?;
         migration.routes = migration.routes.only(Arc::clone(only));
-        let journal = migration.options.journal.display().to_string();
+        let journal = shell_word(&migration.options.journal.to_string_lossy());
         let undo = format!("to take it back: compartment migrate --undo {journal}");
         migration.options.instructions.push(undo.clone());
         let report = migrate(migration, Arc::new(Silent)).await?;

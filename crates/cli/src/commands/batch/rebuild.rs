@@ -3,6 +3,7 @@
 use compartment::database_map::Role;
 use compartment::pipeline::ledger::{Ledger, RebuildOutcome, RebuildProgress, Rebuilt};
 use compartment::{Databases, ErrorKind};
+use compartment_admin::shell_word;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -44,8 +45,12 @@ pub(super) async fn run(
         Some(name) => {
             let rebuilt = mirror.rebuild(name, |so_far| tell(name, so_far)).await;
             let rebuilt = rebuilt.map_err(|error| match error.kind() {
-                ErrorKind::Contract => CliError::new(ExitCode::Unsafe, error.message())
-                    .hint(format!("compare it with the ledger: compartment batch audit {name}")),
+                ErrorKind::Contract => {
+                    CliError::new(ExitCode::Unsafe, error.message()).hint(format!(
+                        "compare it with the ledger: compartment batch audit {}",
+                        shell_word(name)
+                    ))
+                }
                 _ => error.into(),
             })?;
             vec![(name.clone(), RebuildOutcome::Rebuilt(rebuilt))]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use compartment::Databases;
 use compartment::database_map::Role;
 use compartment::pipeline::{BatchOptions, Patience, Submission};
+use compartment_admin::shell_word;
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{SubmittedFiles, keep_decisions, pipeline, submit_files};
 use compartment_documents::files::{decisions_in, discover};
@@ -75,7 +76,10 @@ pub(crate) async fn run(
                 ExitCode::Interrupted,
                 format!("stopped: batch {name} is open, with {} documents", submission.submitted()),
             )
-            .hint(format!("end it with `compartment batch cancel {name}` and submit under another name")));
+            .hint(format!(
+                "end it with `compartment batch cancel {}` and submit under another name",
+                shell_word(name)
+            )));
         }
     };
     let total = if command.open {
@@ -146,7 +150,8 @@ fn print(
         ""
     };
     screen::say(format!(
-        "{FAINT}`compartment worker` processes it, `compartment batch watch {name}` shows its \
-         progress{more}{FAINT:#}"
+        "{FAINT}`compartment worker` processes it, `compartment batch watch {}` shows its \
+         progress{more}{FAINT:#}",
+        shell_word(name)
     ));
 }

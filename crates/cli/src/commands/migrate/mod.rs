@@ -12,7 +12,7 @@ use compartment_admin::migrate::{
     JournalPlace, LiveOptions, LiveReport, Migration, MigrationReport, Rename, Routes, UndoOptions,
     check_queues, follow, header_of, migrate, migrate_live, preview, undo,
 };
-use compartment_admin::{AdminError, unescape};
+use compartment_admin::{AdminError, shell_word, unescape};
 
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
@@ -67,7 +67,7 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
     let hint = format!(
         "no key is lost: each is in the source or in the target. To resume, run the same command with \
          --journal {0}; to undo, run `compartment migrate --undo {0}`",
-        journal.display()
+        shell_word(&journal.to_string_lossy())
     );
     if command.live && !command.feed {
         screen::remark(ABOUT_LIVE);
@@ -101,7 +101,7 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
 /// How to undo the migration. After a feed the target has the newer values; programs must not write to both places
 /// meanwhile, or the undo could not bring a key back.
 fn way_back(command: &args::Migrate, journal: &Path) -> String {
-    let undo = format!("compartment migrate --undo {}", journal.display());
+    let undo = format!("compartment migrate --undo {}", shell_word(&journal.to_string_lossy()));
     match command.feed {
         false => format!("To undo: change the programs back first, then run: {undo}"),
         true => format!(

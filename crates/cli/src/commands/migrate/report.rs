@@ -1,7 +1,7 @@
 //! The output of `migrate`: keys that would move or have moved, remaining clients, next steps.
 
 use compartment_admin::migrate::{Blocked, LiveReport, MigrationReport, Preview};
-use compartment_admin::{glob_of_name, unescape};
+use compartment_admin::{glob_of_name, shell_word, unescape};
 
 use crate::args::{self, FieldLivesArgument};
 use crate::exit_code::{CliError, ExitCode};
@@ -185,8 +185,8 @@ pub(super) fn advise(command: &args::Migrate, report: &MigrationReport, live: Op
     screen::say_lines(match live {
         None => format!(
             "The keys that are left exist in both databases, unchanged. If the programs use the target \
-             already,\nremove the old key: compartment flush --database OLD --pattern '{}'",
-            first.unwrap_or_else(|| "NAME".to_owned()).replace('\'', "'\\''")
+             already,\nremove the old key: compartment flush --database OLD --pattern {}",
+            first.map_or_else(|| "NAME".to_owned(), |pattern| shell_word(&pattern))
         ),
         Some(_) => {
             "The keys that are left exist in both databases, unchanged, and the old one may be the \
