@@ -1,6 +1,5 @@
 //! Runs a migration: names are listed, written to the journal, and then moved by several lanes.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -10,11 +9,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use super::copies::Copies;
+use super::in_target::InTarget;
 use super::journal::{Header, Journal, Outcomes, Page, Writer};
+use super::lanes::Shared;
 use super::readiness::{ready, refuse_what_cannot_go};
 use super::report::{GroupReport, MigrationReport};
-use super::stood::Stood;
-use super::under_way::UnderWay;
 use super::way::{Course, Lane};
 use super::{Item, Migration, Way, resume};
 use crate::condition::{Life, evicted_keys};
@@ -96,7 +95,7 @@ impl Run {
         work.finish().await
     }
 
-    /// Starts the journal's thread and the lanes.
+    /// Starts the journal's thread, finishes what an interrupted run had under way, and starts the lanes.
     pub(crate) async fn start(mut self) -> Result<Work> {
         if self.journal.resumed {
             self.progress.note(&format!(
@@ -104,7 +103,12 @@ impl Run {
                 self.migration.options.journal.display()
             ));
         }
-        let stood = Stood::start(&self.course, !self.journal.resumed).await?;
+        let in_target = InTarget::start(&self.course, !self.journal.resumed).await?;
+        let limits = self.migration.options.limits;
+        let pace = match limits.is_none() {
+            true => None,
+            false => Some(Pace::new(limits, &self.course.source).await?),
+        };
         let (next_page, resumed) = (self.journal.next_page, self.journal.resumed);
         let (pages, pages_in) = mpsc::channel(2);
         let (written, written_out) = mpsc::channel(2);
@@ -113,39 +117,23 @@ impl Run {
         if let Some(copies) = &self.course.copies {
             copies.write_to(outcomes.clone());
         }
+        self.report.passes = 0;
+        let progress = Arc::clone(&self.progress);
+        let shared = Arc::new(Shared::new(written_out, self.report, progress, pace));
         if resumed {
             let journal = &self.migration.options.journal;
-            for page in resume::settle(journal, &self.course, self.way).await? {
-                outcomes.done(page.number, page.outcomes);
-            }
+            resume::settle(journal, &self.course, self.way, &shared, &outcomes).await?;
         }
-        self.report.passes = 0;
-        let shared = Arc::new(Shared {
-            written: Mutex::new(written_out),
-            report: std::sync::Mutex::new(self.report),
-            progress: Arc::clone(&self.progress),
-            pace: match self.migration.options.limits.is_none() {
-                true => None,
-                false => {
-                    let limits = self.migration.options.limits;
-                    Some(Mutex::new(Pace::new(limits, &self.course.source).await?))
-                }
-            },
-            under_way: UnderWay::default(),
-            pass_done: tokio::sync::Notify::new(),
-            in_flight: std::sync::atomic::AtomicU64::new(0),
-        });
-        let mut in_steps = false;
         let mut lanes = JoinSet::new();
         for number in 0..LANES {
             let lane = Lane::open(&self.course, self.way).await?;
-            in_steps = lane.is_in_steps();
             // A single lane can keep the limits.
             let alone = shared.pace.is_some() || lane.has_to_watch();
             if alone && number > 0 {
                 break;
             }
-            lanes.spawn(carry_all(lane, Arc::clone(&shared), outcomes.clone()));
+            let (shared, outcomes) = (Arc::clone(&shared), outcomes.clone());
+            lanes.spawn(async move { shared.carry_all(lane, outcomes).await });
         }
         Ok(Work {
             migration: self.migration,
@@ -153,8 +141,8 @@ impl Run {
             resumed,
             evicted: self.evicted,
             shared,
-            stood: Mutex::new(stood),
-            in_steps,
+            in_target: Mutex::new(in_target),
+            is_in_steps: self.way.is_in_steps(),
             pages: Some(pages),
             lanes: Mutex::new(lanes),
             writer,
@@ -165,32 +153,13 @@ impl Run {
     }
 }
 
-/// State shared by the lanes.
-struct Shared {
-    written: Mutex<mpsc::Receiver<Page>>,
-    report: std::sync::Mutex<MigrationReport>,
-    progress: Arc<dyn Progress>,
-    pace: Option<Mutex<Pace>>,
-    under_way: UnderWay,
-    /// Notified after each page.
-    pass_done: tokio::sync::Notify,
-    in_flight: std::sync::atomic::AtomicU64,
-}
-
-impl Shared {
-    fn report(&self) -> std::sync::MutexGuard<'_, MigrationReport> {
-        self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
 /// A running migration with open lanes.
 pub(crate) struct Work {
     pub(crate) migration: Migration,
     copies: Option<Copies>,
     shared: Arc<Shared>,
-    stood: Mutex<Stood>,
-    /// Whether a key is in both places for a moment.
-    in_steps: bool,
+    in_target: Mutex<InTarget>,
+    is_in_steps: bool,
     pages: Option<mpsc::Sender<Page>>,
     lanes: Mutex<JoinSet<Result<()>>>,
     writer: Writer,
@@ -213,7 +182,7 @@ impl Work {
             report.passes
         };
         if passes > 1 {
-            self.stood.lock().await.ask_all();
+            self.in_target.lock().await.ask_all();
         }
         let what = if passes == 1 { "migrate".to_owned() } else { format!("pass {passes}") };
         self.shared.progress.begin(&what, total);
@@ -263,19 +232,29 @@ impl Work {
     }
 
     /// Sends a page of keys that are to move.
-    async fn begin(&self, items: Vec<Item>) -> Result<()> {
-        while self.in_steps && !self.shared.under_way.add(&items) {
+    async fn begin(&self, mut items: Vec<Item>) -> Result<()> {
+        if self.is_in_steps {
+            let mut names = HashSet::with_capacity(items.len());
+            items.retain(|item| names.insert(item.name.clone()));
+            while !self.shared.under_way.add(&items) {
+                self.wait_for_lanes().await?;
+            }
+        }
+        if self.shared.pace.is_some() {
+            // The pace measures one kind of work at a time.
             self.wait_for_lanes().await?;
         }
-        let stood = self.stood.lock().await.among(&items, self.shared.pace.as_ref()).await?;
-        self.send(items, Some(stood)).await
+        let pace = self.shared.pace.as_ref();
+        let had = self.in_target.lock().await.positions(&items, pace).await?;
+        self.send(items, Some(had)).await
     }
 
-    async fn send(&self, items: Vec<Item>, stood: Option<HashSet<usize>>) -> Result<()> {
+    /// Sends a page to the journal and from there to the lanes. `had` is as in [`Page`].
+    async fn send(&self, items: Vec<Item>, had: Option<HashSet<usize>>) -> Result<()> {
         let number = self.next_page.fetch_add(1, SeqCst);
         self.shared.in_flight.fetch_add(1, SeqCst);
         let Some(pages) = &self.pages else { return Ok(()) };
-        if pages.send(Page { number, items, stood }).await.is_err() {
+        if pages.send(Page { number, items, had }).await.is_err() {
             // The journal's thread or every lane has ended; one of them has the error.
             return self.first_failure().await;
         }
@@ -284,7 +263,7 @@ impl Work {
 
     async fn wait_for_lanes(&self) -> Result<()> {
         loop {
-            let done = self.shared.pass_done.notified();
+            let done = self.shared.page_done.notified();
             if self.shared.in_flight.load(SeqCst) == 0 {
                 return Ok(());
             }
@@ -376,52 +355,4 @@ impl Work {
 
 fn broken(why: &str) -> AdminError {
     AdminError::Invalid(format!("the migration stopped: {why}; run the same command again"))
-}
-
-/// One lane's work: page after page, in portions that the pace allows.
-async fn carry_all(mut lane: Lane, shared: Arc<Shared>, outcomes: Outcomes) -> Result<()> {
-    loop {
-        let page = shared.written.lock().await.recv().await;
-        let Some(page) = page else { return Ok(()) };
-        let Some(stood) = &page.stood else {
-            let became = lane.refresh(&page.items).await?;
-            outcomes.done(page.number, became);
-            shared.in_flight.fetch_sub(1, SeqCst);
-            shared.pass_done.notify_waiters();
-            continue;
-        };
-        lane.begin_page(&page.items, stood);
-        let mut became = Vec::with_capacity(page.items.len());
-        while became.len() < page.items.len() {
-            let mut portion = lane.capacity();
-            if let Some(pace) = &shared.pace {
-                let mut pace = pace.lock().await;
-                portion = portion.min(pace.batch());
-                pace.admit(portion * lane.commands_per_key()).await?;
-            }
-            let from = became.len();
-            let some = &page.items[from..page.items.len().min(from + portion)];
-            let result = lane.carry_patiently(some).await?;
-            shared.report().count(some, &counted(&lane, &result));
-            shared.report().count_modules(lane.take_modules());
-            shared.progress.advance(some.len() as u64);
-            became.extend(result);
-        }
-        outcomes.done(page.number, became);
-        if lane.is_in_steps() {
-            shared.under_way.remove(&page.items);
-        }
-        shared.in_flight.fetch_sub(1, SeqCst);
-        shared.pass_done.notify_waiters();
-    }
-}
-
-/// The outcomes to count now; with a feed, conflicts are only known at the end.
-fn counted<'a>(lane: &Lane, outcomes: &'a [super::Outcome]) -> Cow<'a, [super::Outcome]> {
-    use super::Outcome::{Conflict, There};
-    if !lane.follows() {
-        return Cow::Borrowed(outcomes);
-    }
-    let each = outcomes.iter().cloned();
-    each.map(|outcome| if outcome == Conflict { There } else { outcome }).collect()
 }

@@ -86,7 +86,9 @@ pub async fn migrate_live(
     progress: Arc<dyn Progress>,
 ) -> Result<LiveReport> {
     let started = Instant::now();
-    let work = Run::prepare(migration, Arc::clone(&progress)).await?.start().await?;
+    let mut run = Run::prepare(migration, Arc::clone(&progress)).await?;
+    run.course.both_are_used = true;
+    let work = run.start().await?;
     let mut told = BTreeSet::new();
     let mut quiet_since = Instant::now();
     let mut moved = 0;

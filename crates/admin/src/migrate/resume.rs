@@ -1,28 +1,65 @@
 //! Settles the pages of the journal that an interrupted run may have moved.
 
-use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use compartment_redis::Connection;
 use redis::Pipeline;
+use tokio::sync::Mutex;
 
-use super::journal::{Past, PastPage};
-use super::way::{Course, Lane};
+use super::in_target::InTarget;
+use super::journal::{Outcomes, Past, PastPage};
+use super::lanes::Shared;
+use super::patience::Patience;
+use super::way::{Course, Lane, as_int};
 use super::{Item, Outcome, Way};
-use crate::{AdminError, Place, Result};
+use crate::{AdminError, Pace, Place, Result};
 
-/// A page whose outcome was not written, with the outcomes found now.
-pub(crate) struct SettledPage {
-    pub(crate) number: u64,
-    pub(crate) outcomes: Vec<Outcome>,
+/// Finishes what an interrupted run had under way, and writes down the outcomes of its pages. A key that it had copied
+/// and not yet removed from the source is moved to its end. Others are looked up: the next pass moves those that are
+/// still in the source.
+pub(super) async fn settle(
+    journal: &Path,
+    course: &Course,
+    way: Way,
+    shared: &Shared,
+    outcomes: &Outcomes,
+) -> Result<()> {
+    let open = open_pages(journal.to_owned()).await?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    shared.progress.begin("resume", None);
+    let mut in_target = InTarget::start(course, false).await?;
+    // A copy that stays as it is has nothing left to do.
+    let finishes = !course.keep || course.copies.is_some();
+    let mut lane = None;
+    for page in open {
+        let mut found = look(course, &mut in_target, &page, shared.pace.as_ref()).await?;
+        if finishes && !found.half_way.is_empty() {
+            let lane = match &mut lane {
+                Some(lane) => lane,
+                none => none.insert(Lane::open(course, way).await?),
+            };
+            let items: Vec<Item> =
+                found.half_way.iter().map(|at| page.items[*at].clone()).collect();
+            let became = shared.finish(lane, &items).await?;
+            for (at, outcome) in found.half_way.into_iter().zip(became) {
+                // An undo compares a copy that is outdated by now, and reports it.
+                if outcome != Outcome::Conflict {
+                    found.outcomes[at] = outcome;
+                }
+            }
+        }
+        outcomes.done(page.number, found.outcomes);
+    }
+    Ok(())
 }
 
-/// Finishes what an interrupted run had under way: a key that it had copied and not yet removed from the source is
-/// moved to its end. Other keys are looked up; the next pass moves those that are still in the source.
-pub(crate) async fn settle(journal: &Path, course: &Course, way: Way) -> Result<Vec<SettledPage>> {
-    let path = journal.to_owned();
+/// The pages whose outcomes were not written.
+async fn open_pages(journal: PathBuf) -> Result<Vec<PastPage>> {
     let read = tokio::task::spawn_blocking(move || {
         let mut open = Vec::new();
-        Past::open(&path)?.for_each_page(|page| {
+        Past::open(&journal)?.for_each_page(|page| {
             if page.exceptions.is_none() {
                 open.push(page);
             }
@@ -30,38 +67,17 @@ pub(crate) async fn settle(journal: &Path, course: &Course, way: Way) -> Result<
         })?;
         Ok(open)
     });
-    let open: Vec<PastPage> = read.await.unwrap_or_else(|error| {
+    read.await.unwrap_or_else(|error| {
         Err(AdminError::Invalid(format!("the journal could not be read: {error}")))
-    })?;
-    let mut settled = Vec::with_capacity(open.len());
-    // A copy that stays as it is has nothing left to do.
-    let finishes = !course.keep || course.copies.is_some();
-    let mut lane = None;
-    for page in open {
-        let Found { mut outcomes, half_way } =
-            look(course, &page.items, page.stood.as_ref()).await?;
-        if finishes && !half_way.is_empty() {
-            let lane = match &mut lane {
-                Some(lane) => lane,
-                none => none.insert(Lane::open(course, way).await?),
-            };
-            // None of them stood in the target.
-            lane.begin_page(&page.items, &HashSet::new());
-            let items: Vec<Item> = half_way.iter().map(|at| page.items[*at].clone()).collect();
-            for (at, outcome) in half_way.into_iter().zip(lane.carry_in_portions(&items).await?) {
-                outcomes[at] = outcome;
-            }
-        }
-        settled.push(SettledPage { number: page.number, outcomes });
-    }
-    Ok(settled)
+    })
 }
 
 /// Refuses a journal that was truncated later: it ends within a page whose keys have moved. If the run
 /// was interrupted while it wrote the page, none of its keys has moved.
 pub(crate) async fn refuse_cut_off(journal: &Path, course: &Course) -> Result<()> {
     let Some(page) = Past::open(journal)?.torn_page()? else { return Ok(()) };
-    let moved = look(course, &page.items, None).await?;
+    let mut in_target = InTarget::start(course, false).await?;
+    let moved = look(course, &mut in_target, &page, None).await?;
     if !moved.outcomes.contains(&Outcome::Done) {
         return Ok(());
     }
@@ -82,42 +98,40 @@ pub(crate) async fn refuse_cut_off(journal: &Path, course: &Course) -> Result<()
 /// Where the keys of an interrupted page are.
 pub(crate) struct Found {
     pub(crate) outcomes: Vec<Outcome>,
-    /// Positions of copies that are not finished: still in the source too, or perhaps not noted as copies to be kept
-    /// in step.
+    /// Positions of copies whose key is still in the source.
     half_way: Vec<usize>,
 }
 
-/// Finds where each key is now. A key that is only in the target counts as moved; a key that is only in the source as
-/// not moved. One that is in both is a copy of this migration, unless it `stood` in the target before.
+/// Finds where each key of a page is now. A key that is only in the target counts as moved; a key that is only in the
+/// source as not moved. One that is in both is a copy of this migration, unless the target had it before the page.
 pub(crate) async fn look(
     course: &Course,
-    items: &[Item],
-    stood: Option<&HashSet<usize>>,
+    in_target: &mut InTarget,
+    page: &PastPage,
+    pace: Option<&Mutex<Pace>>,
 ) -> Result<Found> {
+    let there = in_target.positions(&page.items, pace).await?;
     let mut source = course.source.open("migrate").await?;
-    let mut targets = Vec::with_capacity(course.targets.len());
-    for target in &course.targets {
-        targets.push(target.open("migrate").await?);
-    }
-    let mut found = Found { outcomes: Vec::with_capacity(items.len()), half_way: Vec::new() };
-    for some in items.chunks(1_000) {
+    let mut found = Found { outcomes: Vec::with_capacity(page.items.len()), half_way: Vec::new() };
+    for some in page.items.chunks(1_000) {
         let mut pipeline = Pipeline::with_capacity(some.len());
         for item in some {
             pipeline.cmd("EXISTS").arg(course.source_name(item));
         }
-        let in_source = source.ask_each("look for a key", &pipeline).await?;
-        for (item, answer) in some.iter().zip(&in_source) {
-            let here = super::way::as_int(course, "look for a key", answer)? == 1;
-            let (number, name) = course.destination(item);
-            let mut command = redis::cmd("EXISTS");
-            command.arg(name);
-            let there = match targets.get_mut(number) {
-                Some(target) => target.ask::<i64>("look for a key", &command).await? == 1,
-                None => false,
-            };
+        if let Some(pace) = pace {
+            pace.lock().await.admit(some.len()).await?;
+        }
+        let mut patience = Patience::new();
+        let here = loop {
+            match in_source(course, &mut source, &pipeline).await {
+                Err(error) => patience.after(error).await?,
+                Ok(here) => break here,
+            }
+        };
+        for here in here {
             let at = found.outcomes.len();
-            let stood = stood.map(|stood| stood.contains(&at));
-            let (outcome, half_way) = was(here, there, stood, course.keep);
+            let had = page.had.as_ref().map(|had| had.contains(&at));
+            let (outcome, half_way) = was(here, there.contains(&at), had, course.keep);
             if half_way {
                 found.half_way.push(at);
             }
@@ -127,16 +141,25 @@ pub(crate) async fn look(
     Ok(found)
 }
 
-/// The outcome of a key that is `here`, in the source, and `there`, in the target; and whether it is a copy that the
-/// migration may not have finished. `stood` tells whether the target had it before, if that is known.
-fn was(here: bool, there: bool, stood: Option<bool>, keep: bool) -> (Outcome, bool) {
-    match (here, there, stood) {
+async fn in_source(
+    course: &Course,
+    source: &mut Connection,
+    questions: &Pipeline,
+) -> Result<Vec<bool>> {
+    let answers = source.ask_each("look for a key", questions).await?;
+    let each = answers.iter();
+    each.map(|answer| Ok(as_int(course, "look for a key", answer)? == 1)).collect()
+}
+
+/// The outcome of a key that is `here`, in the source, and `there`, in the target; and whether it is a copy whose key is
+/// still in the source. `had` tells whether the target had it before; a page that was copied over does not.
+fn was(here: bool, there: bool, had: Option<bool>, keep: bool) -> (Outcome, bool) {
+    match (here, there, had) {
         (true, true, Some(false)) => (Outcome::Done, true),
-        // The target's own: removed from the source, or not yet compared.
+        // Probably removed from the source because it was the same. It may also have expired there, with another value.
         (false, true, Some(true)) if !keep => (Outcome::Same, false),
         (true, true, Some(true)) if keep => (Outcome::Same, false),
         (false, true, Some(true)) => (Outcome::There, false),
-        // Journals of earlier versions do not tell.
         (true, true, None) if keep => (Outcome::Done, false),
         (true, _, _) => (Outcome::Changed, false),
         (false, true, _) => (Outcome::Done, false),
@@ -149,9 +172,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_in_both_places_is_a_copy_unless_it_stood_there() {
+    fn a_key_in_both_places_is_a_copy_unless_the_target_had_it() {
         for keep in [false, true] {
-            let of = |here, there, stood| was(here, there, stood, keep);
+            let of = |here, there, had| was(here, there, had, keep);
             assert_eq!(of(true, true, Some(false)), (Outcome::Done, true));
             assert_eq!(of(true, false, Some(false)), (Outcome::Changed, false));
             assert_eq!(of(false, true, Some(false)), (Outcome::Done, false));

@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::expected::mean_bytes;
+use super::in_target::InTarget;
 use super::journal::{Header, Past, PastPage};
 use super::mark::Copied;
 use super::report::{GroupReport, MigrationReport};
@@ -111,9 +112,9 @@ pub async fn undo(
             progress.begin("undo", None);
             let mut pages = pages_of(journal);
             while let Some(page) = pages.next().await? {
-                let (moved, stood) = back.moved_items(page).await?;
+                let (moved, same) = back.moved_items(page).await?;
                 back.take(&moved, false, progress.as_ref()).await?;
-                back.take(&stood, true, progress.as_ref()).await?;
+                back.take(&same, true, progress.as_ref()).await?;
             }
         }
     }
@@ -158,6 +159,7 @@ impl Pages {
 pub(super) struct Back {
     /// The course of the migration, for settling open pages.
     pub(super) forward: Course,
+    in_target: InTarget,
     pub(super) lanes: Vec<Lane>,
     /// The courses of the lanes.
     courses: Vec<Course>,
@@ -228,33 +230,44 @@ impl Back {
         let pace = Pace::new(options.limits, &source).await?;
         let started = Instant::now();
         let keep = header.keep;
-        Ok(Self { forward, lanes, courses, copying: Vec::new(), keep, pace, report, started })
+        let in_target = InTarget::start(&forward, false).await?;
+        Ok(Self {
+            forward,
+            in_target,
+            lanes,
+            courses,
+            copying: Vec::new(),
+            keep,
+            pace,
+            report,
+            started,
+        })
     }
 
     /// The keys of a page that the migration moved; and those that were identical in the target
     /// before, and that it only removed from the source.
-    async fn moved_items(&self, page: PastPage) -> Result<(Vec<Item>, Vec<Item>)> {
-        let exceptions = match page.exceptions {
-            Some(exceptions) => exceptions,
+    async fn moved_items(&mut self, page: PastPage) -> Result<(Vec<Item>, Vec<Item>)> {
+        let exceptions = match &page.exceptions {
+            Some(exceptions) => exceptions.clone(),
             None => {
-                let found = resume::look(&self.forward, &page.items, page.stood.as_ref()).await?;
+                let found = resume::look(&self.forward, &mut self.in_target, &page, None).await?;
                 let words = found.outcomes.iter().enumerate();
                 words.filter_map(|(at, one)| Some((at, one.word()?.to_owned()))).collect()
             }
         };
-        let (mut left, mut stood) = (HashSet::new(), HashSet::new());
+        let (mut left, mut same) = (HashSet::new(), HashSet::new());
         for (at, what) in exceptions {
             match what.as_str() {
                 "conflict" | "gone" | "there" | "changed" | "index" | "stays" => left.insert(at),
                 // A copy from before the migration is not removed.
                 "same" if self.keep => left.insert(at),
-                "same" => stood.insert(at),
+                "same" => same.insert(at),
                 _ => false,
             };
         }
         let (mut moved, mut copied) = (Vec::new(), Vec::new());
         for (at, item) in page.items.into_iter().enumerate() {
-            if stood.contains(&at) {
+            if same.contains(&at) {
                 copied.push(item);
             } else if !left.contains(&at) {
                 moved.push(item);
@@ -263,9 +276,9 @@ impl Back {
         Ok((moved, copied))
     }
 
-    /// Takes keys back. With `stood` they also stay in their targets, where they were before.
-    async fn take(&mut self, items: &[Item], stood: bool, progress: &dyn Progress) -> Result<()> {
-        if stood && !items.is_empty() {
+    /// Takes keys back. With `stay` they also stay in their targets, which had them before.
+    async fn take(&mut self, items: &[Item], stay: bool, progress: &dyn Progress) -> Result<()> {
+        if stay && !items.is_empty() {
             self.open_copying().await?;
         }
         let mut by_target: Vec<Vec<Item>> = self.lanes.iter().map(|_| Vec::new()).collect();
@@ -274,7 +287,7 @@ impl Back {
                 list.push(item);
             }
         }
-        let lanes = if stood { &mut self.copying } else { &mut self.lanes };
+        let lanes = if stay { &mut self.copying } else { &mut self.lanes };
         for (lane, items) in lanes.iter_mut().zip(by_target) {
             let mut at = 0;
             while at < items.len() {

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+use std::time::Duration;
+
 use compartment_admin::migrate::{
-    MigrateOptions, Migration, MigrationReport, Rename, Routes, UndoOptions, Way, migrate, undo,
+    LiveOptions, MigrateOptions, Migration, MigrationReport, Rename, Routes, UndoOptions, Way,
+    migrate, migrate_live, undo,
 };
 use compartment_admin::{AdminError, Limits, Place};
 use compartment_core::ErrorKind;
@@ -314,5 +317,46 @@ fn limits_slow_the_work_and_change_nothing_else() {
             .unwrap();
         assert_eq!(report.moved, 500);
         assert!(report.seconds > 0.3, "500 keys at 1,000 a second took {} s", report.seconds);
+    });
+}
+
+/// Programs that use both places as one bring each key that they read, as `bring.lua` of the Redis backend does.
+#[test]
+#[ignore = "needs redis-server"]
+fn programs_that_bring_keys_lose_none_to_a_move_by_dump() {
+    const KEYS: u32 = 3_000;
+    const READ: &str = "redis.call('SELECT', 0)
+        if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('MOVE', KEYS[1], 1) == 0 then
+            redis.call('UNLINK', KEYS[1])
+        end
+        redis.call('SELECT', 1)
+        return redis.call('GET', KEYS[1])";
+    run_test(async {
+        let server = server().await;
+        for verify in [false, true] {
+            server.command(&["FLUSHALL"]).await;
+            let mut c = connection(&server, 0).await;
+            for i in 0..KEYS {
+                tell(&mut c, &format!("SET key:{i} {i}")).await;
+            }
+            let setting = Setting::new(place(&server, 0).await, place(&server, 1).await).await;
+            let migration = setting.migration(|m| {
+                m.options.way = Some(if verify { Way::Copy } else { Way::Dump });
+                m.options.verify = verify;
+            });
+            let options = LiveOptions::new(Duration::from_millis(100), Duration::from_secs(60));
+            let reads = async {
+                let mut program = connection(&server, 1).await;
+                for i in (0..KEYS).chain(0..KEYS) {
+                    let key = format!("key:{i}");
+                    let read = program.send(&["EVAL", READ, "1", &key]).await.unwrap();
+                    assert_eq!(read.text(), i.to_string(), "{key} is lost");
+                }
+            };
+            let (report, ()) = tokio::join!(migrate_live(migration, options, silent()), reads);
+            assert!(report.unwrap().quiet);
+            let size = tell(&mut connection(&server, 1).await, "DBSIZE").await;
+            assert_eq!(size.integer(), Some(i64::from(KEYS)));
+        }
     });
 }

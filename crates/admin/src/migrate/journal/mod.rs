@@ -4,8 +4,7 @@
 //! `#`; then, for each page of keys:
 //!
 //! ```text
-//! t 17 2                                       of page 17 the third key is in its target already
-//! > 17 5b2c9d01 0:page:1 0:page:2 1:celery     page 17, its checksum, rule:name of each key
+//! > 17 5b2c9d01 0:page:1 0+page:2 1:celery     page 17, its checksum, rule:name of each key
 //! < 17 1-conflict 2-gone                       done, but for the second and third
 //! ```
 //!
@@ -13,11 +12,11 @@
 //! [`crate::escape`]. A page without its last line was in progress when the run was interrupted. A
 //! last line without a newline was being written, and none of its keys has been touched.
 //!
-//! `t` is written before its page, so that a key that is in both places after an interruption is known
-//! to be a copy of this migration, or to be the target's own. A page that is copied over copies has no
-//! such line, nor have pages of versions before it.
+//! A `+` marks a key that its target has already. A key that is in both places after an interruption is
+//! therefore known to be a copy of this migration, or to be the target's own.
 //!
-//! With a feed, there are further lines. `s` has the `Life` of the source's server (run id, number of
+//! With a feed, there are further lines. `o` instead of `>` begins a page of keys that are copied over the
+//! targets' values, and about which nothing is marked. `s` has the `Life` of the source's server (run id, number of
 //! evicted keys). `m` has copied keys with a mark of each (its digest and expiry; `-` for a key that the
 //! source no longer has); the last mark of a key counts. `r`, with the `Life` of each target's server, says
 //! that the feed ended after the last write to the source. `d` says that an undo has removed from the
@@ -104,7 +103,7 @@ pub(crate) struct Page {
     pub(crate) items: Vec<Item>,
     /// Positions of the keys that their targets have already; `None` if the keys are copied over the
     /// targets' values.
-    pub(crate) stood: Option<HashSet<usize>>,
+    pub(crate) had: Option<HashSet<usize>>,
 }
 
 /// FNV-1a: sufficient to detect an incomplete line.
@@ -192,7 +191,7 @@ mod tests {
     }
 
     fn page(number: u64, items: Vec<Item>) -> Page {
-        Page { number, items, stood: Some(HashSet::new()) }
+        Page { number, items, had: Some(HashSet::new()) }
     }
 
     async fn write(path: &Path, pages: Vec<Page>, done: &[(u64, Vec<Outcome>)]) {
@@ -227,29 +226,24 @@ mod tests {
     async fn pages_come_back_with_what_became_of_them() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
-        let stood = Some(HashSet::from([0, 2]));
+        let had = Some(HashSet::from([0, 2]));
         let pages = vec![
             Page {
-                stood: stood.clone(),
-                ..page(1, vec![item(b"a b\n"), item(b""), item(b"\xff:\\")])
+                had: had.clone(),
+                ..page(1, vec![item(b"a b\n"), item(b""), item(b"\xff:\\+")])
             },
             page(2, vec![item(b"late")]),
-            Page { stood: None, ..page(3, vec![item(b"over")]) },
+            Page { had: None, ..page(3, vec![item(b"+over")]) },
         ];
         write(&path, pages, &[(1, vec![Outcome::Done, Outcome::Conflict, Outcome::Gone])]).await;
         let pages = read(&path);
-        assert_eq!(pages[0].items, [item(b"a b\n"), item(b""), item(b"\xff:\\")]);
+        assert_eq!(pages[0].items, [item(b"a b\n"), item(b""), item(b"\xff:\\+")]);
         let exceptions = pages[0].exceptions.clone().unwrap();
         assert_eq!(exceptions, [(1, "conflict".to_owned()), (2, "gone".to_owned())]);
         assert_eq!(pages[1].items, [item(b"late")]);
         assert!(pages[1].exceptions.is_none(), "it was under way");
-        let known: Vec<_> = pages.into_iter().map(|page| page.stood).collect();
-        assert_eq!(known, [stood, Some(HashSet::new()), None]);
-        // A run that was killed between the two lines of a page left a line that counts for nothing.
-        let text = std::fs::read_to_string(&path).unwrap() + "t 4 0\n";
-        std::fs::write(&path, text).unwrap();
-        write(&path, vec![page(4, vec![item(b"again")])], &[]).await;
-        assert_eq!(read(&path).last().unwrap().stood, Some(HashSet::new()));
+        let known: Vec<_> = pages.into_iter().map(|page| page.had).collect();
+        assert_eq!(known, [had, Some(HashSet::new()), None]);
     }
 
     #[tokio::test]

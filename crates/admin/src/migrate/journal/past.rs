@@ -18,8 +18,9 @@ use crate::{AdminError, Result, unescape};
 pub(crate) struct PastPage {
     pub(crate) number: u64,
     pub(crate) items: Vec<Item>,
-    /// Positions of the keys that their targets had before the page; `None` if that is not known.
-    pub(crate) stood: Option<HashSet<usize>>,
+    /// Positions of the keys that their targets had before the page; `None` if the keys were copied over the targets'
+    /// values.
+    pub(crate) had: Option<HashSet<usize>>,
     /// Outcomes of keys that did not simply move, by position in the page; `None` if the run was
     /// interrupted before they were known.
     pub(crate) exceptions: Option<Vec<(usize, String)>>,
@@ -131,7 +132,7 @@ impl Past {
             state.whole = end;
             let (mark, rest) = line.split_once(' ').unwrap_or((line.as_str(), ""));
             match mark {
-                ">" => {
+                ">" | "o" => {
                     let number = first_number(rest).unwrap_or(0);
                     state.next_page = state.next_page.max(number + 1);
                     (state.ended, state.followed) = (false, None);
@@ -159,49 +160,41 @@ impl Past {
             return Ok(None);
         }
         let text = String::from_utf8_lossy(&line);
-        let Some(text) = text.strip_prefix("> ") else { return Ok(None) };
+        let Some((had, text)) = page_of(&text) else { return Ok(None) };
         let mut words: Vec<&str> = text.split(' ').collect();
         // The last name may be incomplete.
         words.pop();
         let mut words = words.into_iter();
         let number = words.next().and_then(|number| number.parse().ok()).unwrap_or(0);
-        let items = words.skip(1).map(|word| self.read_item(word)).collect::<Result<_>>()?;
-        Ok(Some(PastPage { number, items, stood: None, exceptions: None }))
+        self.read_items(number, had, words.skip(1)).map(Some)
     }
 
     /// Calls `each` with each page and its outcomes. Pages finish slightly out of order, so only
     /// few are held at a time.
     pub(crate) fn for_each_page(&self, mut each: impl FnMut(PastPage) -> Result<()>) -> Result<()> {
-        let mut open = BTreeMap::new();
-        let (mut expected, mut stood) = (1, None);
+        let mut open: BTreeMap<u64, PastPage> = BTreeMap::new();
+        let mut expected = 1;
         for line in self.whole_lines()?.skip(1) {
             let (_, line) = line?;
-            if let Some(text) = line.strip_prefix("t ") {
-                // Of one that was interrupted before its page, the next has the same number.
-                stood = Some(self.read_stood(text)?);
-            } else if let Some(text) = line.strip_prefix("> ") {
-                let (number, items) = self.read_page(text)?;
-                if number != expected {
+            if let Some((had, text)) = page_of(&line) {
+                let page = self.read_page(had, text)?;
+                if page.number != expected {
                     return Err(self.missing(expected));
                 }
                 expected += 1;
-                let stood = stood.take().filter(|(page, _)| *page == number);
-                open.insert(number, (items, stood.map(|(_, positions)| positions)));
+                open.insert(page.number, page);
             } else if let Some(text) = line.strip_prefix("< ") {
                 let number = first_number(text).unwrap_or(0);
-                let (items, stood) = open.remove(&number).ok_or_else(|| self.missing(number))?;
+                let page = open.remove(&number).ok_or_else(|| self.missing(number))?;
                 let exceptions = text.split(' ').skip(1).filter_map(|word| {
                     let (at, what) = word.split_once('-')?;
                     Some((at.parse().ok()?, what.to_owned()))
                 });
                 let exceptions = Some(exceptions.collect());
-                each(PastPage { number, items, stood, exceptions })?;
+                each(PastPage { exceptions, ..page })?;
             }
         }
-        for (number, (items, stood)) in open {
-            each(PastPage { number, items, stood, exceptions: None })?;
-        }
-        Ok(())
+        open.into_values().try_for_each(each)
     }
 
     /// The copied keys with their latest marks.
@@ -227,7 +220,7 @@ impl Past {
         else {
             return Err(damaged());
         };
-        let item = self.read_item(&format!("{rule}:{name}"))?;
+        let (item, _) = self.read_item(&format!("{rule}:{name}"))?;
         let mark = match mark {
             "-" => None,
             word => Some(Mark::read(word).ok_or_else(damaged)?),
@@ -260,35 +253,54 @@ impl Past {
         writeln!(file, "{line}").and_then(|()| file.sync_all()).map_err(fail)
     }
 
-    fn read_page(&self, text: &str) -> Result<(u64, Vec<Item>)> {
-        let damaged = || bad(&self.path, "a page of the journal is damaged; nothing was changed");
-        let (number, rest) = text.split_once(' ').ok_or_else(damaged)?;
-        let sum = rest.get(..8).ok_or_else(damaged)?;
-        let line = rest.get(8..).ok_or_else(damaged)?;
+    fn read_page(&self, had: bool, text: &str) -> Result<PastPage> {
+        let (number, rest) = text.split_once(' ').ok_or_else(|| self.damaged())?;
+        let sum = rest.get(..8).ok_or_else(|| self.damaged())?;
+        let line = rest.get(8..).ok_or_else(|| self.damaged())?;
         if u32::from_str_radix(sum, 16) != Ok(checksum(line.as_bytes())) {
-            return Err(damaged());
+            return Err(self.damaged());
         }
-        let items = line.split(' ').skip(1).map(|word| self.read_item(word));
-        Ok((number.parse().map_err(|_| damaged())?, items.collect::<Result<_>>()?))
+        let number = number.parse().map_err(|_| self.damaged())?;
+        self.read_items(number, had, line.split(' ').skip(1))
     }
 
-    fn read_stood(&self, text: &str) -> Result<(u64, HashSet<usize>)> {
-        let mut numbers = text.split(' ').map(str::parse::<u64>);
-        let page = numbers.next();
-        let positions: std::result::Result<HashSet<usize>, _> =
-            numbers.map(|at| at.map(|at| at as usize)).collect();
-        match (page, positions) {
-            (Some(Ok(page)), Ok(positions)) => Ok((page, positions)),
-            _ => Err(bad(&self.path, "a page of the journal is damaged; nothing was changed")),
+    /// Reads the words of a page. Unless `had`, they do not tell which keys the targets had.
+    fn read_items<'a>(
+        &self,
+        number: u64,
+        had: bool,
+        words: impl Iterator<Item = &'a str>,
+    ) -> Result<PastPage> {
+        let (mut items, mut positions) = (Vec::new(), HashSet::new());
+        for (at, word) in words.enumerate() {
+            let (item, is_there) = self.read_item(word)?;
+            items.push(item);
+            if is_there {
+                positions.insert(at);
+            }
         }
+        Ok(PastPage { number, items, had: had.then_some(positions), exceptions: None })
     }
 
-    fn read_item(&self, word: &str) -> Result<Item> {
-        let item = word
-            .split_once(':')
-            .and_then(|(rule, name)| Some(Item { name: unescape(name), rule: rule.parse().ok()? }));
-        item.ok_or_else(|| bad(&self.path, "a page of the journal is damaged; nothing was changed"))
+    /// A key, and whether its target had it.
+    fn read_item(&self, word: &str) -> Result<(Item, bool)> {
+        let item = word.find([':', '+']).and_then(|at| {
+            let (rule, name) = (word.get(..at)?, word.get(at + 1..)?);
+            let item = Item { name: unescape(name), rule: rule.parse().ok()? };
+            Some((item, word.as_bytes()[at] == b'+'))
+        });
+        item.ok_or_else(|| self.damaged())
     }
+
+    fn damaged(&self) -> AdminError {
+        bad(&self.path, "a page of the journal is damaged; nothing was changed")
+    }
+}
+
+/// The text of a page's line, and whether it tells which keys the targets had.
+fn page_of(line: &str) -> Option<(bool, &str)> {
+    let over = || Some((false, line.strip_prefix("o ")?));
+    line.strip_prefix("> ").map(|text| (true, text)).or_else(over)
 }
 
 fn first_number(text: &str) -> Option<u64> {

@@ -184,18 +184,13 @@ fn write_rest(
 
 fn write_page(out: &mut impl Write, line: &mut String, page: &Page) -> std::io::Result<()> {
     line.clear();
-    if let Some(stood) = &page.stood {
-        for at in stood {
-            let _ = write!(line, " {at}");
-        }
-        writeln!(out, "t {}{line}", page.number)?;
-        line.clear();
-    }
-    for item in &page.items {
-        let _ = write!(line, " {}:", item.rule);
+    for (at, item) in page.items.iter().enumerate() {
+        let had = page.had.as_ref().is_some_and(|had| had.contains(&at));
+        let _ = write!(line, " {}{}", item.rule, if had { '+' } else { ':' });
         escape_into(line, &item.name);
     }
-    writeln!(out, "> {} {:08x}{line}", page.number, checksum(line.as_bytes()))
+    let mark = if page.had.is_some() { '>' } else { 'o' };
+    writeln!(out, "{mark} {} {:08x}{line}", page.number, checksum(line.as_bytes()))
 }
 
 fn write_entry(out: &mut impl Write, line: &mut String, entry: Entry) -> std::io::Result<()> {

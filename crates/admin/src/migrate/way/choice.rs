@@ -25,8 +25,8 @@ pub(crate) async fn choose(course: &Course) -> Result<Way> {
         ErrorKind::Permission,
         "choose a strategy",
         format!(
-            "{}; allow WATCH, UNWATCH, MULTI and EXEC, and MOVE (or COPY, EVALSHA and EVAL; or DUMP, \
-             PEXPIRETIME, UNLINK on the source and RESTORE on the target)",
+            "{}; allow EXISTS, WATCH, UNWATCH, MULTI and EXEC, and MOVE (or COPY, EVALSHA and EVAL; or \
+             DUMP, PEXPIRETIME, UNLINK on the source and RESTORE on the target)",
             refused.join("; ")
         ),
     )))
@@ -47,6 +47,12 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
     }
     let mut source = course.source.open("migrate").await?;
     let missing = missing_name(course, &mut source).await?;
+    // The journal has which keys the target has already.
+    let mut exists = redis::cmd("EXISTS");
+    exists.arg(&missing);
+    if let Some(why) = refusal(&mut target.open("migrate").await?, "EXISTS", &exists).await? {
+        return Ok(Some(why));
+    }
     // A key that exists in both places is compared under `WATCH`, whichever way is used.
     if !cluster {
         let mut watch = redis::cmd("WATCH");

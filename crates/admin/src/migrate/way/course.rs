@@ -31,6 +31,8 @@ pub(crate) struct Course {
     pub(crate) formats: Vec<Option<Format>>,
     /// What becomes of hashes with expiring fields where a target knows no such fields.
     pub(crate) field_lives: FieldLives,
+    /// Whether programs use the source and the targets as one database meanwhile, and bring the keys that they use.
+    pub(crate) both_are_used: bool,
 }
 
 impl Course {
@@ -63,6 +65,7 @@ impl Course {
             copies: None,
             formats,
             field_lives: FieldLives::Stop,
+            both_are_used: false,
         }
     }
 

@@ -56,6 +56,7 @@ impl Lane {
             Way::Copy => self.copy_over(items, &snapshots).await?,
             _ => self.restore(items, &snapshots).await?,
         };
+        let wrote: Vec<bool> = outcomes.iter().map(|outcome| *outcome == Outcome::Done).collect();
         self.look_at_standing(items, &snapshots, &mut outcomes).await?;
         self.renew_copies(items, &snapshots, &mut outcomes).await?;
         if self.course.verify {
@@ -74,7 +75,9 @@ impl Lane {
                 false => self.remove_unchanged(items, &at, &snapshots).await?,
             };
             if removed.iter().any(|removed| !removed) {
-                self.take_back(items, &snapshots, &at, &removed, &mut outcomes).await?;
+                let left = at.iter().zip(&removed).filter(|(_, removed)| !**removed);
+                let left: Vec<usize> = left.map(|(at, _)| *at).collect();
+                self.take_back(items, &snapshots, &left, &wrote, &mut outcomes).await?;
             }
         }
         Ok(outcomes)

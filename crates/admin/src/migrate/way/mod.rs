@@ -17,9 +17,8 @@ mod translate;
 mod typed;
 
 use std::collections::HashSet;
-use std::time::Duration;
 
-use compartment_core::{Backoff, Error, ErrorKind};
+use compartment_core::{Error, ErrorKind};
 use compartment_redis::{Connection, answer_error};
 use redis::{Cmd, Pipeline, Value};
 use serde::{Deserialize, Serialize};
@@ -29,6 +28,7 @@ pub(crate) use course::Course;
 pub(crate) use dump::Sizing;
 use protection::Protection;
 
+use super::patience::Patience;
 use super::{Item, Outcome};
 use crate::eviction::EvictionWatch;
 use crate::snapshot::Snapshot;
@@ -48,6 +48,13 @@ pub enum Way {
     Dump,
     /// Writing by commands of each type, for a server that does not know the source's encodings.
     Typed,
+}
+
+impl Way {
+    /// Whether a key is in both places for a moment.
+    pub(crate) fn is_in_steps(self) -> bool {
+        self != Self::Move
+    }
 }
 
 impl std::fmt::Display for Way {
@@ -74,8 +81,10 @@ pub(crate) struct Lane {
     source_watch: Option<EvictionWatch>,
     modules: modules::Modules,
     protection: Protection,
-    /// Names of the page's keys that stood in their targets before it; `None` if that is not known.
-    stood: Option<HashSet<Vec<u8>>>,
+    /// Names of the page's keys that their targets had before it.
+    had: HashSet<Vec<u8>>,
+    /// Whether an earlier attempt or run may have copied keys of the page.
+    has_tried: bool,
 }
 
 impl Lane {
@@ -106,34 +115,41 @@ impl Lane {
             targets,
             keys_at_once: dump::Sizing::new(),
             watches,
-            stood: None,
+            had: HashSet::new(),
+            has_tried: false,
         })
     }
 
-    /// Whether a key is in both places for a moment, so that no other lane may have it.
-    pub(crate) fn is_in_steps(&self) -> bool {
-        self.way != Way::Move
+    /// Begins a page. `had` has the positions of the keys that their targets had before it.
+    pub(crate) fn begin_page(&mut self, items: &[Item], had: &HashSet<usize>) {
+        let names = had.iter().filter_map(|at| items.get(*at));
+        self.had = names.map(|item| item.name.clone()).collect();
+        self.has_tried = false;
     }
 
-    /// Begins a page: those of its keys that have not `stood` in their targets get there by this lane.
-    pub(crate) fn begin_page(&mut self, items: &[Item], stood: &HashSet<usize>) {
-        let names = stood.iter().filter_map(|at| items.get(*at));
-        self.stood = Some(names.map(|item| item.name.clone()).collect());
+    /// From now on, keys of the page that their targets had not had may be copies of an earlier attempt or run.
+    pub(crate) fn expect_own_copies(&mut self) {
+        self.has_tried = true;
     }
 
-    /// The outcome of a key that its target has with equal value: moved, if it got there by this lane in an attempt
-    /// that was refused or interrupted.
+    fn may_be_own_copy(&self, item: &Item) -> bool {
+        self.has_tried && !self.had.contains(&item.name)
+    }
+
+    /// The outcome of a key that its target has with equal value.
     fn equal(&self, item: &Item) -> Outcome {
-        match &self.stood {
-            Some(stood) if !stood.contains(&item.name) => Outcome::Done,
-            _ => Outcome::Same,
-        }
+        if self.may_be_own_copy(item) { Outcome::Done } else { Outcome::Same }
     }
 
     /// Whether a target evicts keys when it is full, so that its memory has to be checked before
     /// writes.
     pub(crate) fn has_to_watch(&self) -> bool {
         self.watches.iter().any(EvictionWatch::is_needed)
+    }
+
+    /// Whether the source keeps its keys.
+    pub(crate) fn keeps(&self) -> bool {
+        self.course.keep
     }
 
     /// Whether the run follows the source.
@@ -172,31 +188,23 @@ impl Lane {
         self.carry_any(items).await
     }
 
-    /// Moves any number of keys, in portions.
-    pub(crate) async fn carry_in_portions(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
-        let mut outcomes = Vec::with_capacity(items.len());
-        while outcomes.len() < items.len() {
-            let from = outcomes.len();
-            let some = &items[from..items.len().min(from + self.capacity())];
-            outcomes.extend(self.carry_patiently(some).await?);
-        }
-        Ok(outcomes)
-    }
-
     /// Moves the items with retries, because a resharding cluster briefly refuses keys that are
     /// moving.
     pub(crate) async fn carry_patiently(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
-        const ATTEMPTS: u32 = 7;
-        let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-        for attempt in 1..ATTEMPTS {
-            match self.carry(items).await {
-                Err(AdminError::Server(error)) if error.kind() == ErrorKind::NotReady => {
-                    tokio::time::sleep(backoff.after(attempt)).await;
-                }
-                result => return result,
+        let had_tried = self.has_tried;
+        let mut patience = Patience::new();
+        let result = loop {
+            let error = match self.carry(items).await {
+                Ok(outcomes) => break Ok(outcomes),
+                Err(error) => error,
+            };
+            if let Err(error) = patience.after(error).await {
+                break Err(error);
             }
-        }
-        self.carry(items).await
+            self.expect_own_copies();
+        };
+        self.has_tried = had_tried;
+        result
     }
 
     async fn carry_any(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
@@ -238,7 +246,10 @@ impl Lane {
         let answers = self.ask_targets("look for a key", commands).await?;
         for (at, answer) in gone.into_iter().zip(&answers) {
             if as_int(&self.course, "look for a key", answer)? == 1 {
-                outcomes[at] = Outcome::There;
+                outcomes[at] = match self.may_be_own_copy(&items[at]) {
+                    true => Outcome::Done,
+                    false => Outcome::There,
+                };
             }
         }
         Ok(())

@@ -74,44 +74,47 @@ impl Lane {
             .collect()
     }
 
-    /// Handles a page in which keys were changed: unchanged keys are removed from the source one by
-    /// one; copies of changed keys are outdated and removed from the target.
+    /// Handles keys of a page that were not removed, because some of them were changed: unchanged keys are removed
+    /// from the source one by one; copies of changed keys that this attempt `wrote` are outdated and removed from the
+    /// target.
     pub(super) async fn take_back(
         &mut self,
         items: &[Item],
         snapshots: &[Option<Snapshot>],
-        at: &[usize],
-        removed: &[bool],
+        left: &[usize],
+        wrote: &[bool],
         outcomes: &mut [Outcome],
     ) -> Result<()> {
-        let slack = self.course.slack_ms();
-        for (at, removed) in at.iter().zip(removed) {
-            if *removed {
+        for at in left.iter().copied() {
+            let is_cluster = self.course.source.server().is_cluster();
+            if !is_cluster && self.remove_if_still(&items[at], snapshots[at].as_ref()).await? {
                 continue;
             }
-            let item = &items[*at..=*at];
-            let unchanged = match self.course.source.server().is_cluster() {
-                true => false,
-                false => {
-                    self.watch(item).await?;
-                    let now = self.fingerprints_in_source(item).await?;
-                    let same = match (&now[0], &snapshots[*at]) {
-                        (Some(now), Some(then)) => now.difference(then, slack).is_none(),
-                        _ => false,
-                    };
-                    let places: &[usize] = if same { &[0] } else { &[] };
-                    self.remove_watched(item, places).await?.first().copied().unwrap_or(false)
-                }
-            };
-            if unchanged {
-                continue;
+            if wrote[at] && !self.was_brought(&items[at]).await? {
+                self.remove_from_target(&items[at], snapshots[at].as_ref()).await?;
             }
-            if outcomes[*at] == Outcome::Done {
-                self.remove_from_target(&items[*at], snapshots[*at].as_ref()).await?;
-            }
-            outcomes[*at] = Outcome::Changed;
+            outcomes[at] = Outcome::Changed;
         }
         self.tell_gone(items, outcomes).await
+    }
+
+    /// Removes a key from the source if it still is as it was read.
+    async fn remove_if_still(&mut self, item: &Item, then: Option<&Snapshot>) -> Result<bool> {
+        let item = std::slice::from_ref(item);
+        self.watch(item).await?;
+        let now = self.fingerprints_in_source(item).await?;
+        let same = match (&now[0], then) {
+            (Some(now), Some(then)) => now.difference(then, self.course.slack_ms()).is_none(),
+            _ => false,
+        };
+        let places: &[usize] = if same { &[0] } else { &[] };
+        Ok(self.remove_watched(item, places).await?.first().copied().unwrap_or(false))
+    }
+
+    /// Whether a program that uses both places may have removed the key from the source, because it found it in the
+    /// target.
+    async fn was_brought(&mut self, item: &Item) -> Result<bool> {
+        Ok(self.course.both_are_used && self.in_source(&[item]).await? == [false])
     }
 
     /// Corrects outcomes of keys that seemed changed, but have expired or been deleted.
