@@ -43,8 +43,15 @@ pub(crate) struct TestArgs {
 const VERSIONS: &str = "versions::";
 
 /// The modules of tests whose answers depend on the server's version.
-const SERVER_SUITES: [&str; 6] =
-    ["conformance::", "differential::", "migrate", "backup::", "restore::", "replication::"];
+const SERVER_SUITES: [&str; 7] = [
+    "conformance::",
+    "differential::",
+    "migrate",
+    "interrupted::",
+    "backup::",
+    "restore::",
+    "replication::",
+];
 
 pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
     if let Some(name) = &args.server {
