@@ -14,9 +14,8 @@ use super::way::{Course, Lane, as_int};
 use super::{Item, Outcome, Way};
 use crate::{AdminError, Pace, Place, Result};
 
-/// Finishes what an interrupted run had under way, and writes down the outcomes of its pages. A key that it had copied
-/// and not yet removed from the source is moved to its end. Others are looked up: the next pass moves those that are
-/// still in the source.
+/// Writes down the outcomes of the pages that an interrupted run had under way. A key that it had copied and not yet
+/// removed from the source is removed there now. The next pass moves the other keys that are still in the source.
 pub(super) async fn settle(
     journal: &Path,
     course: &Course,
