@@ -47,12 +47,6 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
     }
     let mut source = course.source.open("migrate").await?;
     let missing = missing_name(course, &mut source).await?;
-    // The journal has which keys the target has already.
-    let mut exists = redis::cmd("EXISTS");
-    exists.arg(&missing);
-    if let Some(why) = refusal(&mut target.open("migrate").await?, "EXISTS", &exists).await? {
-        return Ok(Some(why));
-    }
     // A key that exists in both places is compared under `WATCH`, whichever way is used.
     if !cluster {
         let mut watch = redis::cmd("WATCH");
