@@ -13,7 +13,7 @@ use crate::{Pace, Result};
 
 /// Names per round trip.
 const AT_ONCE: usize = 1_000;
-const OPERATION: &str = "look for a key";
+const OPERATION: &str = "look for";
 
 /// Connections to the targets of a migration.
 #[derive(Debug)]

@@ -103,7 +103,7 @@ fn a_refusal_within_a_page_leaves_nothing_behind_either() {
     run_test(async {
         let one = server().await;
         let other = TestRedis::builder()
-            .acl_user("some", "pw", "~key:* ~*compartment* +@all")
+            .acl_user("some", "pw", "~key:* +@all")
             .debug_command()
             .start()
             .await;

@@ -46,7 +46,7 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
         within &= is_within(course, place).await?;
     }
     let mut source = course.source.open("migrate").await?;
-    let missing = missing_name(course, &mut source).await?;
+    let missing = missing_name(course, &mut [&mut source]).await?;
     // A key that exists in both places is compared under `WATCH`, whichever way is used.
     if !cluster {
         let mut watch = redis::cmd("WATCH");
@@ -80,6 +80,8 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
             refusal(&mut source, "COPY", &command).await
         }
         Way::Dump | Way::Typed => {
+            let mut there = target.open("migrate").await?;
+            let missing = missing_name(course, &mut [&mut source, &mut there]).await?;
             let mut command = redis::cmd("DUMP");
             command.arg(&missing);
             if let Some(why) = refusal(&mut source, "DUMP", &command).await? {
@@ -92,7 +94,7 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
             // If `RESTORE` is allowed, the server refuses the empty payload itself.
             let mut command = redis::cmd("RESTORE");
             command.arg(&missing).arg(0).arg("");
-            refusal(&mut target.open("migrate").await?, "RESTORE", &command).await
+            refusal(&mut there, "RESTORE", &command).await
         }
     }
 }
@@ -116,12 +118,12 @@ async fn refusal(connection: &mut Connection, name: &str, command: &Cmd) -> Resu
 
 /// An unused key name for trying commands. An ACL may allow only names like those of the moving
 /// keys.
-async fn missing_name(course: &Course, source: &mut Connection) -> Result<Vec<u8>> {
+async fn missing_name(course: &Course, connections: &mut [&mut Connection]) -> Result<Vec<u8>> {
     let prefix = course.source.prefix();
     let near: Vec<Vec<u8>> =
         course.routes.beginnings().map(|beginning| [prefix, beginning].concat()).collect();
     let mark = mark("missing");
-    let found = allowed_name(&mut [source], &mark, &near).await;
+    let found = allowed_name(connections, &mark, &near).await;
     // Without an allowed name, trying each way reports the refusal.
     found.or_else(|error| match error.kind() {
         ErrorKind::Permission => Ok(mark.into_bytes()),
