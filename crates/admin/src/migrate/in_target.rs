@@ -31,12 +31,13 @@ struct Target {
 }
 
 impl InTarget {
-    /// Connects to the targets. If the migration `begins`, targets without any key are not asked in its first pass.
+    /// Connects to the targets. If a migration that is not live `begins`, targets without any key are not asked in its
+    /// first pass.
     pub(crate) async fn start(course: &Course, begins: bool) -> Result<Self> {
         let mut targets = Vec::with_capacity(course.targets.len());
         for place in &course.targets {
-            // A feed must know which keys programs have written to the target while it copies the others.
-            let skips = begins && course.copies.is_none();
+            // Programs may write to the target of a live migration from the start.
+            let skips = begins && course.copies.is_none() && !course.both_are_used;
             targets.push(Target {
                 connection: place.open("migrate").await?,
                 is_cluster: place.server().is_cluster(),

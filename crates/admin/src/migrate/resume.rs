@@ -44,7 +44,7 @@ pub(super) async fn settle(
             let became = shared.finish(lane, &items).await?;
             for (at, outcome) in found.half_way.into_iter().zip(became) {
                 // An undo compares a copy that is outdated by now, and reports it.
-                if outcome != Outcome::Conflict {
+                if !matches!(outcome, Outcome::Conflict | Outcome::Changed | Outcome::Stays) {
                     found.outcomes[at] = outcome;
                 }
             }
@@ -76,8 +76,15 @@ async fn open_pages(journal: PathBuf) -> Result<Vec<PastPage>> {
 pub(crate) async fn refuse_cut_off(journal: &Path, course: &Course) -> Result<()> {
     let Some(page) = Past::open(journal)?.torn_page()? else { return Ok(()) };
     let mut in_target = InTarget::start(course, false).await?;
-    let moved = look(course, &mut in_target, &page, None).await?;
-    if !moved.outcomes.contains(&Outcome::Done) {
+    // Keys that are copied over the targets' values are in both places anyway.
+    if page.had.is_none() {
+        return Ok(());
+    }
+    let found = look(course, &mut in_target, &page, None).await?;
+    let moved = found.outcomes.iter().filter(|outcome| **outcome == Outcome::Done).count();
+    // In a move, a key that is in both places is a program's.
+    let of_programs = if course.keep { 0 } else { found.half_way.len() };
+    if moved == of_programs {
         return Ok(());
     }
     let targets: Vec<&str> = course.targets.iter().map(Place::label).collect();

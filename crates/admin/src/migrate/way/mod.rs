@@ -248,6 +248,8 @@ impl Lane {
             if as_int(&self.course, "look for a key", answer)? == 1 {
                 outcomes[at] = match self.may_be_own_copy(&items[at]) {
                     true => Outcome::Done,
+                    // The target had it, and an earlier attempt has removed it from the source.
+                    false if self.has_tried && !self.course.keep => Outcome::Same,
                     false => Outcome::There,
                 };
             }
