@@ -103,7 +103,7 @@ impl Run {
                 self.migration.options.journal.display()
             ));
         }
-        let in_target = InTarget::start(&self.course, !self.journal.resumed).await?;
+        let mut in_target = InTarget::start(&self.course, !self.journal.resumed).await?;
         let limits = self.migration.options.limits;
         let pace = match limits.is_none() {
             true => None,
@@ -122,7 +122,8 @@ impl Run {
         let shared = Arc::new(Shared::new(written_out, self.report, progress, pace));
         if resumed {
             let journal = &self.migration.options.journal;
-            resume::settle(journal, &self.course, self.way, &shared, &outcomes).await?;
+            resume::settle(journal, &self.course, &mut in_target, self.way, &shared, &outcomes)
+                .await?;
         }
         let mut lanes = JoinSet::new();
         for number in 0..LANES {
@@ -181,9 +182,6 @@ impl Work {
             report.passes += 1;
             report.passes
         };
-        if passes > 1 {
-            self.in_target.lock().await.ask_all();
-        }
         let what = if passes == 1 { "migrate".to_owned() } else { format!("pass {passes}") };
         self.shared.progress.begin(&what, total);
         let mut walk = Walk::start(source, self.migration.routes.only_pattern()).await?;

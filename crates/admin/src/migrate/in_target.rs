@@ -31,8 +31,7 @@ struct Target {
 }
 
 impl InTarget {
-    /// Connects to the targets. If a migration that is not live `begins`, targets without any key are not asked in its
-    /// first pass.
+    /// Connects to the targets. If a migration that is not live `begins`, targets without any key are not asked.
     pub(crate) async fn start(course: &Course, begins: bool) -> Result<Self> {
         let mut targets = Vec::with_capacity(course.targets.len());
         for place in &course.targets {
@@ -45,11 +44,6 @@ impl InTarget {
             });
         }
         Ok(Self { course: course.clone(), targets })
-    }
-
-    /// Asks every target from now on.
-    pub(crate) fn ask_all(&mut self) {
-        self.targets.iter_mut().for_each(|target| target.was_empty = false);
     }
 
     /// The positions of those items whose name their target has.
@@ -84,7 +78,13 @@ impl InTarget {
                 if !target.is_cluster && target.has_none(some).await {
                     continue;
                 }
-                let there = target.has_patiently(&self.course, number, some).await?;
+                let mut patience = Patience::new();
+                let there = loop {
+                    match target.has(&self.course, number, some).await {
+                        Err(error) => patience.after(error).await?,
+                        Ok(there) => break there,
+                    }
+                };
                 let each = some.iter().zip(there).filter(|(_, there)| *there);
                 found.extend(each.map(|((at, _), _)| *at));
             }
@@ -103,22 +103,6 @@ impl Target {
         }
         let answer = self.connection.ask::<Value>(OPERATION, &command).await;
         answer.is_ok_and(|answer| answer == Value::Int(0))
-    }
-
-    /// Which of the names the target has; with retries.
-    async fn has_patiently(
-        &mut self,
-        course: &Course,
-        number: usize,
-        some: &[(usize, Vec<u8>)],
-    ) -> Result<Vec<bool>> {
-        let mut patience = Patience::new();
-        loop {
-            match self.has(course, number, some).await {
-                Err(error) => patience.after(error).await?,
-                found => return found,
-            }
-        }
     }
 
     /// Which of the names the target has.

@@ -19,6 +19,7 @@ use crate::{AdminError, Pace, Place, Result};
 pub(super) async fn settle(
     journal: &Path,
     course: &Course,
+    in_target: &mut InTarget,
     way: Way,
     shared: &Shared,
     outcomes: &Outcomes,
@@ -28,12 +29,11 @@ pub(super) async fn settle(
         return Ok(());
     }
     shared.progress.begin("resume", None);
-    let mut in_target = InTarget::start(course, false).await?;
     // A copy that stays as it is has nothing left to do.
     let finishes = !course.keep || course.copies.is_some();
     let mut lane = None;
     for page in open {
-        let mut found = look(course, &mut in_target, &page, shared.pace.as_ref()).await?;
+        let mut found = look(course, in_target, &page, shared.pace.as_ref()).await?;
         if finishes && !found.half_way.is_empty() {
             let lane = match &mut lane {
                 Some(lane) => lane,
@@ -75,11 +75,11 @@ async fn open_pages(journal: PathBuf) -> Result<Vec<PastPage>> {
 /// was interrupted while it wrote the page, none of its keys has moved.
 pub(crate) async fn refuse_cut_off(journal: &Path, course: &Course) -> Result<()> {
     let Some(page) = Past::open(journal)?.torn_page()? else { return Ok(()) };
-    let mut in_target = InTarget::start(course, false).await?;
     // Keys that are copied over the targets' values are in both places anyway.
     if page.had.is_none() {
         return Ok(());
     }
+    let mut in_target = InTarget::start(course, false).await?;
     let found = look(course, &mut in_target, &page, None).await?;
     let moved = found.outcomes.iter().filter(|outcome| **outcome == Outcome::Done).count();
     // In a move, a key that is in both places is a program's.

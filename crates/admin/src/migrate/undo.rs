@@ -159,7 +159,6 @@ impl Pages {
 pub(super) struct Back {
     /// The course of the migration, for settling open pages.
     pub(super) forward: Course,
-    in_target: InTarget,
     pub(super) lanes: Vec<Lane>,
     /// The courses of the lanes.
     courses: Vec<Course>,
@@ -230,27 +229,17 @@ impl Back {
         let pace = Pace::new(options.limits, &source).await?;
         let started = Instant::now();
         let keep = header.keep;
-        let in_target = InTarget::start(&forward, false).await?;
-        Ok(Self {
-            forward,
-            in_target,
-            lanes,
-            courses,
-            copying: Vec::new(),
-            keep,
-            pace,
-            report,
-            started,
-        })
+        Ok(Self { forward, lanes, courses, copying: Vec::new(), keep, pace, report, started })
     }
 
     /// The keys of a page that the migration moved; and those that were identical in the target
     /// before, and that it only removed from the source.
-    async fn moved_items(&mut self, page: PastPage) -> Result<(Vec<Item>, Vec<Item>)> {
-        let exceptions = match &page.exceptions {
-            Some(exceptions) => exceptions.clone(),
+    async fn moved_items(&self, mut page: PastPage) -> Result<(Vec<Item>, Vec<Item>)> {
+        let exceptions = match page.exceptions.take() {
+            Some(exceptions) => exceptions,
             None => {
-                let found = resume::look(&self.forward, &mut self.in_target, &page, None).await?;
+                let mut in_target = InTarget::start(&self.forward, false).await?;
+                let found = resume::look(&self.forward, &mut in_target, &page, None).await?;
                 let words = found.outcomes.iter().enumerate();
                 words.filter_map(|(at, one)| Some((at, one.word()?.to_owned()))).collect()
             }

@@ -6,12 +6,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use compartment_admin::migrate::{
-    LiveOptions, MigrateOptions, Migration, Routes, UndoOptions, Way, follow, migrate, undo,
-};
+use compartment_admin::migrate::{LiveOptions, Migration, Way, follow};
 use compartment_testkit::{TestCluster, TestRedis, eventually, run_test};
 
 use crate::data::{State, connection, place, place_at, server, silent, state, tell};
+use crate::setting::Setting;
 
 const KEYS: u32 = 40;
 /// Copied, and not yet removed from the source.
@@ -44,18 +43,13 @@ fn cut_after_page(journal: &Path) {
 async fn is_exact(way: Way, keep: bool, one: &TestRedis, target: &TestRedis) {
     for resumes in [false, true] {
         let (here, there) = fill(one, target).await;
-        let folder = tempfile::tempdir().unwrap();
-        let journal = folder.path().join("journal");
-        let (source, targets) = (place(one, 0).await, vec![place(target, 1).await]);
-        let migration = || {
-            let mut options = MigrateOptions::new(&journal);
-            (options.way, options.keep) = (Some(way), keep);
-            let routes = Routes::single("all", &[], None);
-            Migration { source: source.clone(), targets: targets.clone(), routes, options }
+        let setting = Setting::new(place(one, 0).await, place(target, 1).await).await;
+        let way_of = |migration: &mut Migration| {
+            (migration.options.way, migration.options.keep) = (Some(way), keep);
         };
-        let report = migrate(migration(), silent()).await.unwrap();
+        let report = setting.run(way_of).await.unwrap();
         assert_eq!((report.same, report.conflicts), (2, 1), "{way}: {report:?}");
-        cut_after_page(&journal);
+        cut_after_page(&setting.journal());
         let (mut from, mut to) = (connection(one, 0).await, connection(target, 1).await);
         let is_in_steps = way == Way::Dump || way == Way::Typed;
         for i in HALF_WAY.filter(|_| is_in_steps || keep).chain(UNTOUCHED).chain([9]) {
@@ -65,14 +59,13 @@ async fn is_exact(way: Way, keep: bool, one: &TestRedis, target: &TestRedis) {
             tell(&mut to, &format!("DEL key:{i}")).await;
         }
         if resumes {
-            let report = migrate(migration(), silent()).await.unwrap();
+            let report = setting.run(way_of).await.unwrap();
             assert_eq!((report.conflicts, report.changed), (1, 0), "{way}: {report:?}");
             let left = if keep { i64::from(KEYS) } else { 1 };
             assert_eq!(tell(&mut from, "DBSIZE").await.integer(), Some(left), "{way}");
             assert_eq!(tell(&mut to, "DBSIZE").await.integer(), Some(i64::from(KEYS)), "{way}");
         }
-        let report =
-            undo(&journal, source.clone(), targets.clone(), UndoOptions::default(), silent()).await;
+        let report = setting.undo().await;
         let told = format!("{way}, keep {keep}, resumes {resumes}: {report:?}");
         assert!(report.unwrap().complete(), "{told}");
         assert_eq!(state(one, 0).await, here, "source, {told}");
@@ -114,26 +107,16 @@ fn a_refusal_within_a_page_leaves_nothing_behind_either() {
         }
         tell(&mut from, "SET refused 1").await;
         let here = state(&one, 0).await;
-        let folder = tempfile::tempdir().unwrap();
-        let journal = folder.path().join("journal");
         let url = other.url_with_user("some", "pw");
-        let (source, targets) = (place(&one, 0).await, vec![place_at(&url, 1).await]);
-        let migration = || Migration {
-            source: source.clone(),
-            targets: targets.clone(),
-            routes: Routes::single("all", &[], None),
-            options: MigrateOptions::new(&journal),
-        };
-        let error = migrate(migration(), silent()).await.unwrap_err();
+        let setting = Setting::new(place(&one, 0).await, place_at(&url, 1).await).await;
+        let error = setting.run(|_| ()).await.unwrap_err();
         assert!(error.to_string().contains("refused"), "{error}");
         assert_eq!(tell(&mut from, "DBSIZE").await.integer(), Some(here.len() as i64));
         tell(&mut to, "ACL SETUSER some ~*").await;
-        let report = migrate(migration(), silent()).await.unwrap();
+        let report = setting.run(|_| ()).await.unwrap();
         assert!(report.complete(), "{report:?}");
         assert_eq!(state(&one, 0).await, State::new());
-        let report =
-            undo(&journal, source.clone(), targets, UndoOptions::default(), silent()).await;
-        assert!(report.unwrap().complete());
+        assert!(setting.undo().await.unwrap().complete());
         assert_eq!(state(&one, 0).await, here);
         assert_eq!(state(&other, 1).await, State::new());
     });
@@ -147,21 +130,13 @@ fn a_copy_that_was_not_noted_is_kept_in_step() {
         let (one, other) = (server().await, server().await);
         fill(&one, &other).await;
         let (mut from, mut to) = (connection(&one, 0).await, connection(&other, 1).await);
-        let folder = tempfile::tempdir().unwrap();
-        let journal = folder.path().join("journal");
-        let (source, target) = (place(&one, 0).await, place(&other, 1).await);
-        let migration = || Migration {
-            source: source.clone(),
-            targets: vec![target.clone()],
-            routes: Routes::single("all", &[], None),
-            options: MigrateOptions::new(&journal),
-        };
+        let setting = Setting::new(place(&one, 0).await, place(&other, 1).await).await;
         let options = LiveOptions::new(Duration::from_millis(300), Duration::from_secs(60));
-        follow(migration(), options, silent()).await.unwrap();
-        cut_after_page(&journal);
-        let text = std::fs::read_to_string(&journal).unwrap();
+        follow(setting.migration(|_| ()), options, silent()).await.unwrap();
+        cut_after_page(&setting.journal());
+        let text = std::fs::read_to_string(setting.journal()).unwrap();
         let unnoted: Vec<&str> = text.lines().filter(|line| !line.starts_with("m ")).collect();
-        std::fs::write(&journal, unnoted.join("\n") + "\n").unwrap();
+        std::fs::write(setting.journal(), unnoted.join("\n") + "\n").unwrap();
         tell(&mut to, "DEL key:30").await;
 
         let options = LiveOptions::new(Duration::from_secs(2), Duration::from_secs(60));
@@ -176,7 +151,8 @@ fn a_copy_that_was_not_noted_is_kept_in_step() {
             // It stood in the target before, and is the target's own.
             tell(&mut from, "DEL key:8").await;
         };
-        let (report, ()) = tokio::join!(follow(migration(), options, silent()), writes);
+        let (report, ()) =
+            tokio::join!(follow(setting.migration(|_| ()), options, silent()), writes);
         let report = report.unwrap();
         assert_eq!((report.quiet, report.migration.conflicts), (true, 1), "{report:?}");
         assert_eq!(tell(&mut to, "GET key:20").await.text(), "newer");
@@ -196,26 +172,16 @@ fn into_a_cluster_it_comes_back_too() {
             tell(&mut from, &format!("SET key:{i} {i}")).await;
         }
         let here = state(&one, 0).await;
-        let folder = tempfile::tempdir().unwrap();
-        let journal = folder.path().join("journal");
-        let (source, targets) = (place(&one, 0).await, vec![place_at(&cluster.url(), 0).await]);
-        let migration = || Migration {
-            source: source.clone(),
-            targets: targets.clone(),
-            routes: Routes::single("all", &[], None),
-            options: MigrateOptions::new(&journal),
-        };
-        migrate(migration(), silent()).await.unwrap();
-        cut_after_page(&journal);
+        let setting = Setting::new(place(&one, 0).await, place_at(&cluster.url(), 0).await).await;
+        setting.run(|_| ()).await.unwrap();
+        cut_after_page(&setting.journal());
         for i in HALF_WAY {
             tell(&mut from, &format!("SET key:{i} {i}")).await;
         }
-        let report = migrate(migration(), silent()).await.unwrap();
+        let report = setting.run(|_| ()).await.unwrap();
         assert!(report.complete(), "{report:?}");
-        let report =
-            undo(&journal, source.clone(), targets.clone(), UndoOptions::default(), silent()).await;
-        assert!(report.unwrap().complete());
+        assert!(setting.undo().await.unwrap().complete());
         assert_eq!(state(&one, 0).await, here);
-        assert_eq!(targets[0].known_keys().await, Some(0));
+        assert_eq!(setting.target.known_keys().await, Some(0));
     });
 }

@@ -18,6 +18,7 @@ mod random_values;
 mod rdb;
 mod replication;
 mod restore;
+mod setting;
 mod shared_files;
 mod stats;
 mod versions;

@@ -4,57 +4,15 @@
 
 use std::time::Duration;
 
-use compartment_admin::migrate::{
-    LiveOptions, MigrateOptions, Migration, MigrationReport, Rename, Routes, UndoOptions, Way,
-    migrate, migrate_live, undo,
-};
-use compartment_admin::{AdminError, Limits, Place};
+use compartment_admin::migrate::{LiveOptions, Rename, Routes, Way, migrate_live};
+use compartment_admin::{AdminError, Limits};
 use compartment_core::ErrorKind;
 use compartment_testkit::{TestCluster, TestRedis, run_test};
-use tempfile::TempDir;
 
 use crate::data::{
     State, connection, expires_at, fill, place, place_at, server, silent, state, tell,
 };
-
-struct Setting {
-    folder: TempDir,
-    source: Place,
-    target: Place,
-}
-
-impl Setting {
-    async fn new(source: Place, target: Place) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), source, target }
-    }
-
-    fn journal(&self) -> std::path::PathBuf {
-        self.folder.path().join("journal")
-    }
-
-    fn migration(&self, change: impl FnOnce(&mut Migration)) -> Migration {
-        let mut migration = Migration {
-            source: self.source.clone(),
-            targets: vec![self.target.clone()],
-            routes: Routes::single("all", &[], None),
-            options: MigrateOptions::new(self.journal()),
-        };
-        change(&mut migration);
-        migration
-    }
-
-    async fn run(
-        &self,
-        change: impl FnOnce(&mut Migration),
-    ) -> Result<MigrationReport, AdminError> {
-        migrate(self.migration(change), silent()).await
-    }
-
-    async fn undo(&self) -> Result<MigrationReport, AdminError> {
-        let places = vec![self.target.clone()];
-        undo(&self.journal(), self.source.clone(), places, UndoOptions::default(), silent()).await
-    }
-}
+use crate::setting::Setting;
 
 async fn goes_and_comes_back(from: &TestRedis, to: &TestRedis, index: u32, way: Way) {
     fill(from, 0).await;
